@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Where objects take their memory from.
+ *
+ * Every object asks its allocator once, when it is initialised, and gives the block back when it is freed. A training
+ * step and a prediction ask for nothing.
+ */
+#ifndef BACKPROP_MEMORY_H
+#define BACKPROP_MEMORY_H
+
+#include <stddef.h>
+
+#include "backprop/precision.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * The user's heap. Each object keeps a copy of the struct from its `_init` to its `_free`.
+ *
+ * The functions may be called from any thread that initialises or frees an object. A null pointer to a bp_allocator, or
+ * a zeroed struct, means malloc() and free().
+ */
+typedef struct bp_allocator {
+    void *(*alloc)(size_t size, void *user); /**< `size` > 0 bytes, aligned as malloc() aligns; NULL when there are none */
+    void (*release)(void *memory, void *user); /**< takes back what alloc() gave; never called with NULL */
+    void *user;                                /**< handed to both; the library never reads it */
+} bp_allocator;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

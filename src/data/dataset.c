@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Rows out of the user's arrays, whatever their number type: one reader an element type, chosen from a table.
+ */
+#include "data/dataset.h"
+
+#include "base/memory.h"
+#include "base/status.h"
+#include "math/gemm.h"
+#include "math/loss.h"
+
+/* Converts n elements from `start` on to bp_real, times scale; and one element to double, exactly. */
+struct element_row {
+    const char *name;
+    void (*read)(const void *data, size_t start, size_t n, bp_real scale, bp_real *out);
+    double (*value)(const void *data, size_t i);
+};
+
+#define DEFINE_READER(type)                                                                                                \
+    static void read_##type(const void *data, size_t start, size_t n, bp_real scale, bp_real *out)                         \
+    {                                                                                                                      \
+        const type *in = (const type *)data + start;                                                                       \
+        for (size_t i = 0; i < n; i++)                                                                                     \
+            out[i] = (bp_real)in[i] * scale;                                                                               \
+    }                                                                                                                      \
+    static double value_##type(const void *data, size_t i)                                                                 \
+    {                                                                                                                      \
+        return (double)((const type *)data)[i];                                                                            \
+    }
+
+DEFINE_READER(double)
+DEFINE_READER(float)
+DEFINE_READER(uint8_t)
+DEFINE_READER(int8_t)
+DEFINE_READER(int16_t)
+DEFINE_READER(int32_t)
+
+static const struct element_row elements[BP_N_ELEMENTS] = {
+#ifdef BACKPROP_SINGLE
+    [BP_REAL] = { "bp_real", read_float, value_float },
+#else
+    [BP_REAL] = { "bp_real", read_double, value_double },
+#endif
+    [BP_F64] = { "f64", read_double, value_double },    [BP_F32] = { "f32", read_float, value_float },
+    [BP_U8] = { "u8", read_uint8_t, value_uint8_t },    [BP_I8] = { "i8", read_int8_t, value_int8_t },
+    [BP_I16] = { "i16", read_int16_t, value_int16_t },  [BP_I32] = { "i32", read_int32_t, value_int32_t },
+};
+
+static size_t stride_of(const bp_view *view, size_t columns)
+{
+    return view->stride != 0 ? view->stride : columns;
+}
+
+static bp_real scale_of(const bp_view *view)
+{
+    return view->scale != (bp_real)0 ? view->scale : (bp_real)1;
+}
+
+/* ---- Reading --------------------------------------------------------------------------------------------------------- */
+
+static bool holds_reals(bp_element element)
+{
+#ifdef BACKPROP_SINGLE
+    return element == BP_REAL || element == BP_F32;
+#else
+    return element == BP_REAL || element == BP_F64;
+#endif
+}
+
+bool bpi_view_is_direct(const bp_view *view, size_t columns)
+{
+    return holds_reals(view->element) && stride_of(view, columns) == columns && scale_of(view) == (bp_real)1;
+}
+
+bool bpi_labels_are_direct(const bp_view *labels)
+{
+    return labels->element == BP_I32 && stride_of(labels, 1) == 1;
+}
+
+static size_t row_number(const size_t *rows, size_t first, size_t i)
+{
+    return rows != NULL ? rows[i] : first + i;
+}
+
+static void gather_view(const bp_view *view, size_t columns, const size_t *rows, size_t first, size_t n, bp_real *out)
+{
+    const size_t stride = stride_of(view, columns);
+    const bp_real scale = scale_of(view);
+    for (size_t i = 0; i < n; i++)
+        elements[view->element].read(view->data, row_number(rows, first, i) * stride, columns, scale, out + i * columns);
+}
+
+static void gather_labels(const bp_view *view, const size_t *rows, size_t first, size_t n, int32_t *out)
+{
+    const size_t stride = stride_of(view, 1);
+    for (size_t i = 0; i < n; i++)
+        out[i] = (int32_t)elements[view->element].value(view->data, row_number(rows, first, i) * stride);
+}
+
+/* The rows of a view: where they are if that is possible, else gathered into `buffer`. NULL for a view of nothing. */
+static const bp_real *rows_of_view(const bp_view *view, size_t columns, const size_t *rows, size_t first, size_t n,
+                                   bp_real *buffer)
+{
+    if (view->data == NULL)
+        return NULL;
+    if (rows == NULL && bpi_view_is_direct(view, columns))
+        return (const bp_real *)view->data + first * columns;
+    gather_view(view, columns, rows, first, n, buffer);
+    return buffer;
+}
+
+static const int32_t *rows_of_labels(const bp_view *labels, const size_t *rows, size_t first, size_t n, int32_t *buffer)
+{
+    if (labels->data == NULL)
+        return NULL;
+    if (rows == NULL && bpi_labels_are_direct(labels))
+        return (const int32_t *)labels->data + first;
+    gather_labels(labels, rows, first, n, buffer);
+    return buffer;
+}
+
+const bp_real *bpi_dataset_gather(const bp_dataset *data, const size_t *rows, size_t first, size_t n,
+                                  const struct bpi_batch_buffers *buffers, bp_targets *T)
+{
+    T->values = rows_of_view(&data->T, data->n_out, rows, first, n, buffers->T);
+    T->labels = rows_of_labels(&data->labels, rows, first, n, buffers->labels);
+    T->weights = rows_of_view(&data->weights, 1, rows, first, n, buffers->weights);
+    return rows_of_view(&data->X, data->n_in, rows, first, n, buffers->X);
+}
+
+/* ---- Checking -------------------------------------------------------------------------------------------------------- */
+
+static bp_status check_view(const bp_view *view, const char *name, size_t rows, size_t columns)
+{
+    size_t n;
+    if ((size_t)view->element >= BP_N_ELEMENTS)
+        return bpi_fail(BP_ERR_ARGUMENT, "dataset: %s: %d is no element type", name, (int)view->element);
+    if (view->stride != 0 && view->stride < columns)
+        return bpi_fail(BP_ERR_ARGUMENT, "dataset: %s: stride is %zu, a row has %zu columns", name, view->stride, columns);
+    if (!isfinite(view->scale))
+        return bpi_fail(BP_ERR_ARGUMENT, "dataset: %s: scale is %g", name, (double)view->scale);
+    if (!bpi_multiply(rows, stride_of(view, columns), &n) || !bpi_multiply(n, sizeof(double), &n))
+        return bpi_fail(BP_ERR_TOO_LARGE, "dataset: %s: %zu rows of %zu elements are more than memory can address", name,
+                        rows, stride_of(view, columns));
+    return BP_OK;
+}
+
+static bp_status check_shapes(const bp_dataset *data)
+{
+    const size_t sizes[] = { data->rows, data->n_in, data->n_out };
+    const char *const names[] = { "rows", "n_in", "n_out" };
+    for (int i = 0; i < 3; i++)
+        if (sizes[i] == 0)
+            return bpi_fail(BP_ERR_SHAPE, "dataset: %s is 0", names[i]);
+    return BP_OK;
+}
+
+static bp_status check_views(const bp_dataset *data)
+{
+    if (data->X.data == NULL)
+        return bpi_fail(BP_ERR_ARGUMENT, "dataset: X.data is NULL");
+    if ((data->T.data == NULL) == (data->labels.data == NULL))
+        return bpi_fail(BP_ERR_ARGUMENT, "dataset: %s",
+                        data->T.data == NULL ? "neither T nor labels are given" : "both T and labels are given");
+    if (data->labels.data != NULL && scale_of(&data->labels) != (bp_real)1)
+        return bpi_fail(BP_ERR_ARGUMENT, "dataset: labels: scale is %g, class numbers are not scaled",
+                        (double)data->labels.scale);
+
+    BPI_TRY(check_view(&data->X, "X", data->rows, data->n_in));
+    BPI_TRY(check_view(&data->T, "T", data->rows, data->n_out));
+    BPI_TRY(check_view(&data->labels, "labels", data->rows, 1));
+    return check_view(&data->weights, "weights", data->rows, 1);
+}
+
+enum { CHUNK = 256 }; /* columns looked at at a time, on the stack */
+
+static bp_status check_inputs_of_row(const bp_dataset *data, size_t i)
+{
+    bp_real chunk[CHUNK];
+    const size_t start = i * stride_of(&data->X, data->n_in);
+    for (size_t first = 0; first < data->n_in; first += CHUNK) {
+        const size_t n = data->n_in - first < CHUNK ? data->n_in - first : CHUNK;
+        elements[data->X.element].read(data->X.data, start + first, n, scale_of(&data->X), chunk);
+        for (size_t j = 0; j < n; j++)
+            if (!isfinite(chunk[j]))
+                return bpi_fail(BP_ERR_NONFINITE, "inputs: row %zu, column %zu is %g", i, first + j, (double)chunk[j]);
+    }
+    return BP_OK;
+}
+
+static bp_status check_targets_of_row(const bp_dataset *data, const bpi_loss_row *loss, size_t i)
+{
+    bp_real chunk[CHUNK];
+    const size_t start = i * stride_of(&data->T, data->n_out);
+    double sum = 0;
+    for (size_t first = 0; first < data->n_out; first += CHUNK) {
+        const size_t n = data->n_out - first < CHUNK ? data->n_out - first : CHUNK;
+        elements[data->T.element].read(data->T.data, start + first, n, scale_of(&data->T), chunk);
+        BPI_TRY(bpi_loss_check_values(loss, i, first, n, chunk, &sum));
+    }
+    return bpi_loss_check_sum(loss, i, data->n_out, sum);
+}
+
+static bp_status check_label_of_row(const bp_dataset *data, size_t i)
+{
+    const double label = elements[data->labels.element].value(data->labels.data, i * stride_of(&data->labels, 1));
+    return bpi_loss_check_label(i, data->n_out, label);
+}
+
+static bp_status check_weight_of_row(const bp_dataset *data, size_t i)
+{
+    bp_real weight;
+    gather_view(&data->weights, 1, NULL, i, 1, &weight);
+    return bpi_loss_check_weight(i, (double)weight);
+}
+
+bp_status bp_dataset_check(const bp_dataset *data, const bp_loss *loss)
+{
+    BPI_NOT_NULL(data);
+    BPI_TRY(check_shapes(data));
+    BPI_TRY(check_views(data));
+
+    const bpi_loss_row *row = loss != NULL ? bpi_loss(loss->kind) : NULL;
+    if (loss != NULL && row == NULL)
+        return bpi_fail(BP_ERR_ARGUMENT, "bp_dataset_check: %d is no loss", (int)loss->kind);
+
+    for (size_t i = 0; i < data->rows; i++) {
+        BPI_TRY(check_inputs_of_row(data, i));
+        if (data->T.data != NULL)
+            BPI_TRY(check_targets_of_row(data, row, i));
+        else
+            BPI_TRY(check_label_of_row(data, i));
+        if (data->weights.data != NULL)
+            BPI_TRY(check_weight_of_row(data, i));
+    }
+    return BP_OK;
+}
+
+bp_status bp_dataset_inputs(const bp_dataset *data, const size_t *rows, size_t first, size_t n, bp_real *X)
+{
+    BPI_NOT_NULL(data);
+    BPI_NOT_NULL(X);
+    if (data->X.data == NULL)
+        return bpi_fail(BP_ERR_ARGUMENT, "dataset: X.data is NULL");
+    if (data->n_in == 0)
+        return bpi_fail(BP_ERR_SHAPE, "dataset: n_in is 0");
+    BPI_TRY(check_view(&data->X, "X", data->rows, data->n_in));
+    if (rows == NULL && (first > data->rows || n > data->rows - first))
+        return bpi_fail(BP_ERR_SHAPE, "bp_dataset_inputs: rows %zu to %zu + %zu, there are %zu", first, first, n,
+                        data->rows);
+    for (size_t i = 0; rows != NULL && i < n; i++)
+        if (rows[i] >= data->rows)
+            return bpi_fail(BP_ERR_SHAPE, "bp_dataset_inputs: row %zu, there are %zu", rows[i], data->rows);
+
+    gather_view(&data->X, data->n_in, rows, first, n, X);
+    return BP_OK;
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Products of matrices, named by which factor is transposed: n as it is, t transposed.
+ *
+ * All matrices are row-major and packed. The sizes are at least 1 and at most BPI_MAX_EXTENT: whoever makes an object
+ * checks them, so that none of these can fail. C must not overlap A or B.
+ */
+#ifndef BPI_MATH_GEMM_H
+#define BPI_MATH_GEMM_H
+
+#include "base/real.h"
+
+#include <stddef.h>
+
+#include "backprop/memory.h"
+#include "backprop/status.h"
+
+/** The largest size of a matrix: what a CBLAS with 32-bit integers takes. The same without BLAS, so that builds agree. */
+#define BPI_MAX_EXTENT ((size_t)2147483647)
+
+/** C (m x n) = alpha A B^T + beta C;  A m x k, B n x k. With beta = 0 what C held does not matter. */
+void bpi_gemm_nt(size_t m, size_t n, size_t k, bp_real alpha, const bp_real *A, const bp_real *B, bp_real beta, bp_real *C);
+
+/** C (m x n) = alpha A^T B + beta C;  A k x m, B k x n. */
+void bpi_gemm_tn(size_t m, size_t n, size_t k, bp_real alpha, const bp_real *A, const bp_real *B, bp_real beta, bp_real *C);
+
+/** C (m x n) = alpha A B + beta C;  A m x k, B k x n. */
+void bpi_gemm_nn(size_t m, size_t n, size_t k, bp_real alpha, const bp_real *A, const bp_real *B, bp_real beta, bp_real *C);
+
+/**
+ * Runs one product large enough for BLAS to allocate the buffers that it keeps, so that no later one has to.
+ * Takes memory for the call only; BP_ERR_MEMORY if there is none.
+ */
+bp_status bpi_gemm_warm_up(const bp_allocator *allocator);
+
+#endif
