@@ -37,15 +37,17 @@ typedef struct bp_idx {
 /**
  * Reads an IDX file, gzipped or not.
  *
- * Never takes more memory than the bytes that are really there justify: the array grows as they arrive, and a header that
- * promises more than the file holds is refused.
+ * Never takes more memory than the bytes that are really there justify: the array grows as they arrive (while it moves, the
+ * old and the new one together have at most three times these bytes, beside some 130 KiB to begin with), and a header that
+ * promises more or less than the file holds is refused.
  *
  * @param idx        made by this call, whatever it held before; zeroed when the call fails
  * @param path       of the file
  * @param allocator  NULL: malloc and free
- * @return BP_OK; BP_ERR_ARGUMENT for a null pointer; BP_ERR_IO if the file cannot be opened or read; BP_ERR_FORMAT for a
- *         wrong magic number, a dimension of 0, too few or too many bytes, damaged gzip data; BP_ERR_TOO_LARGE for sizes
- *         that overflow; BP_ERR_UNSUPPORTED for gzip in a build without zlib; BP_ERR_MEMORY
+ * @return BP_OK; BP_ERR_ARGUMENT for a null pointer or half an allocator; BP_ERR_IO if the file cannot be opened or read;
+ *         BP_ERR_FORMAT for a wrong magic number, an unknown element type, no or too many dimensions, a dimension of 0, too
+ *         few or too many bytes, gzip data that is damaged, cut short or followed by something else; BP_ERR_TOO_LARGE for
+ *         sizes that overflow; BP_ERR_UNSUPPORTED for gzip in a build without zlib; BP_ERR_MEMORY
  */
 bp_status bp_idx_read(bp_idx *idx, const char *path, const bp_allocator *allocator);
 

@@ -132,7 +132,7 @@ static const struct {
 } zlib_failures[] = {
     { Z_BUF_ERROR, BP_ERR_FORMAT, "cut short" },
     { Z_MEM_ERROR, BP_ERR_MEMORY, "no memory to inflate" },
-    { Z_VERSION_ERROR, BP_ERR_UNSUPPORTED, "zlib is not the version compiled for" }, /* stands for all others too */
+    { 0, BP_ERR_UNSUPPORTED, "zlib refuses to work, as if it were not the version compiled for" }, /* for all others */
 };
 
 static bp_status zlib_failure(const struct bpi_source *source, int result)

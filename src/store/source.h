@@ -75,8 +75,8 @@ bp_status bpi_source_read_exactly(struct bpi_source *source, const char *what, v
 /**
  * Reads exactly n bytes into an array that grows as they come, for an n that is only claimed.
  *
- * The array starts with 64 KiB and doubles, up to n: it never has more than twice the bytes that are there. While it moves,
- * its predecessor lives too: together they are less than three times these bytes (and less than 2n).
+ * The array starts with 64 KiB and doubles, up to n: it has at most twice the bytes that are there. While it moves, its
+ * predecessor lives too: together they have at most three times these bytes (and less than 2n).
  *
  * @param what   names the bytes in the sentence: "the data"
  * @param array  receives n bytes from source->allocator, to be given back by bpi_release(); NULL for n = 0 and on failure

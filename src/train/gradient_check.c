@@ -118,11 +118,12 @@ static bp_status central_difference(struct check *check, bp_real *p, double h, d
 
 static bp_status numeric_component(struct check *check, bp_real *p, double *numeric, bool *smooth)
 {
+    double h = 2 * pow((double)BP_REAL_EPSILON, 0.2) * fmax(1, fabs((double)*p));
     *numeric = 0;
-    double h = pow((double)BP_REAL_EPSILON, 0.2) * fmax(1, fabs((double)*p));
     *smooth = false;
-    for (int i = 0; i <= HALVINGS && !*smooth; i++, h /= 2) {
+    for (int i = 0; i <= HALVINGS && !*smooth; i++) {
         double coarse, fine;
+        h /= 2;
         *smooth = true;
         BPI_TRY(central_difference(check, p, h, &coarse, smooth));
         BPI_TRY(central_difference(check, p, h / 2, &fine, smooth));
