@@ -9,7 +9,7 @@
  *   ...
  *   assert_int_equal(heap.live_blocks, 0);
  *
- * Each block is a malloc() of its own, so that sanitizers and valgrind see its ends; it is not zeroed.
+ * Each block is a malloc() of its own, so that memory checkers see where it ends; it is not zeroed.
  * Not for several threads at once, and not to be moved after test_heap_init(): the allocator points to it.
  */
 #ifndef TEST_SUPPORT_HEAP_H
