@@ -92,8 +92,8 @@ typedef struct bp_train_report {
  * data, settings and build it computes the same bits, however BLAS is set up as long as that stays the same.
  *
  * The library keeps a copy of the parameters and the optimizer's state from the end of the last epoch at which all were
- * finite (at first, from the start). When a loss, a gradient or a parameter is no longer finite, network and optimizer
- * get that copy back and the call returns BP_ERR_DIVERGED.
+ * finite (at first, from the start). When a loss, a gradient, a parameter or the optimizer's state is no longer finite,
+ * network and optimizer get that copy back and the call returns BP_ERR_DIVERGED.
  *
  * @param net     its parameters are trained; no other thread may use it meanwhile
  * @param opt     made for net->parameters; its state and step count go on from where they are

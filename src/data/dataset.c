@@ -130,9 +130,12 @@ const bp_real *bpi_dataset_gather(const bp_dataset *data, const size_t *rows, si
 
 /* ---- Checking -------------------------------------------------------------------------------------------------------- */
 
+/* A view of nothing passes, whatever else it says. */
 static bp_status check_view(const bp_view *view, const char *name, size_t rows, size_t columns)
 {
     size_t n;
+    if (view->data == NULL)
+        return BP_OK;
     if ((size_t)view->element >= BP_N_ELEMENTS)
         return bpi_fail(BP_ERR_ARGUMENT, "dataset: %s: %d is no element type", name, (int)view->element);
     if (view->stride != 0 && view->stride < columns)

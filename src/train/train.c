@@ -291,38 +291,44 @@ static bp_status run_steps(struct run *run, bp_stop_reason *reason)
     return BP_OK;
 }
 
-static bp_status end_epoch(struct run *run, bp_stop_reason *reason)
+/* Looks at what the steps have left, after whole epochs and begun ones. */
+static bp_status check_result(struct run *run)
 {
-    const bp_progress *progress = &run->progress;
     if (!all_finite(run->net->parameters.params, run->opt->n_params))
         return diverged(run, "a parameter is");
     if (!all_finite(run->opt->state, run->opt->n_state))
         return diverged(run, "the optimizer's state is");
     if (run->plain)
         bpi_optimizer_flush(run->opt->n_params, run->net->parameters.params);
-    keep_good_copy(run);
+    return BP_OK;
+}
 
+/* *reason is set already if the callback of the last step ended training. */
+static void end_epoch(struct run *run, bp_stop_reason *reason)
+{
+    const bp_progress *progress = &run->progress;
+    keep_good_copy(run);
     if (run->report != NULL)
         run->report->losses[run->report->n_epochs++] = progress->epoch_loss;
     if (wants_to_stop(run->config->on_epoch, run))
         *reason = BP_STOPPED_CALLBACK;
-    else if (run->config->target_loss > (bp_real)0 && progress->epoch_loss <= run->config->target_loss)
+    if (*reason != BP_STOPPED_NOT)
+        return;
+
+    if (run->config->target_loss > (bp_real)0 && progress->epoch_loss <= run->config->target_loss)
         *reason = BP_STOPPED_TARGET;
     else if (progress->epoch == run->epochs)
         *reason = BP_STOPPED_EPOCHS;
-    return BP_OK;
 }
 
-/* A callback may end training within an epoch, when the last steps are not known to be good yet. */
 static bp_status run_epochs(struct run *run, bp_stop_reason *reason)
 {
     for (size_t epoch = 1; *reason == BP_STOPPED_NOT; epoch++) {
         begin_epoch(run, epoch);
         BPI_TRY(run_steps(run, reason));
-        if (run->progress.step == run->steps && *reason == BP_STOPPED_NOT)
-            BPI_TRY(end_epoch(run, reason));
-        else if (!all_finite(run->net->parameters.params, run->opt->n_params))
-            return diverged(run, "a parameter is");
+        BPI_TRY(check_result(run));
+        if (run->progress.step == run->steps)
+            end_epoch(run, reason);
     }
     return BP_OK;
 }

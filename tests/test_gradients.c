@@ -1,0 +1,703 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Is every component of every gradient right? Backpropagation against differences of the library's own loss, and the loss
+ * against a network of plain loops.
+ *
+ * With central differences D(h) = L' + h^2 L''' / 6 + ..., R = (4 D(h/2) - D(h)) / 3 has an error of order h^4. Since
+ * D(h/2) - D(h) is -h^2 L''' / 8, h^2 |D(h/2) - D(h)| is a measured number of that order; 100 eps |L| / h is what the
+ * rounding of L can do. A right component differs from R by no more than the sum of the two, a small multiple of the first
+ * being granted. The bound is tuned to no case: it follows from h, L and the differences themselves.
+ *
+ * That the comparison can fail is shown component by component: once made wrong by one part in ten thousand, each of them
+ * is beyond the same bound. So that it can be, problems are drawn again until 1e-4 of each component stands out from the
+ * rounding; none is left out. Components that are exactly 0 (behind a dead relu, of a row of weight 0) are made wrong by
+ * 1e-4 of the largest one instead, since 1e-4 of 0 is no mistake.
+ *
+ * Differences in single precision see coarse mistakes only; there this file holds a sanity check, and
+ * test_gradients_precisions.c compares with the gradient in double.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "math/activation.h"
+#include "support/close.h"
+#include "support/naive.h"
+#include "support/problem.h"
+#include "support/subject.h"
+
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+
+/* The power of two below eps^(1/5), where the errors h^4 and eps / h of R are alike. */
+#ifdef BACKPROP_SINGLE
+static const double step = 0x1p-5;
+#else
+static const double step = 0x1p-11;
+#endif
+
+static const double eps = (double)BP_REAL_EPSILON;
+
+/* ---- Differences ----------------------------------------------------------------------------------------------------- */
+
+/* The loss where *p has another value. */
+static double loss_at(struct subject *subject, bp_real *p, bp_real value)
+{
+    const bp_real kept = *p;
+    *p = value;
+    const bp_real L = subject_loss(subject);
+    *p = kept;
+    return (double)L;
+}
+
+/* D(h). In double p + h and p - h are exact (see support/problem.h); in single the step is what they make of it. */
+static double central_difference(struct subject *subject, bp_real *p, double h)
+{
+    const bp_real above = (bp_real)((double)*p + h), below = (bp_real)((double)*p - h);
+    return (loss_at(subject, p, above) - loss_at(subject, p, below)) / ((double)above - (double)below);
+}
+
+struct difference {
+    double value; /* R */
+    double bound; /* of |R - right component| */
+};
+
+static double rounding_of_difference(double L)
+{
+    return 100 * eps * fabs(L) / step;
+}
+
+static struct difference difference(struct subject *subject, bp_real *p, double L)
+{
+    const double h = step, coarse = central_difference(subject, p, h), fine = central_difference(subject, p, h / 2);
+    return (struct difference){ .value = (4 * fine - coarse) / 3,
+                                .bound = 4 * h * h * fabs(fine - coarse) + rounding_of_difference(L) };
+}
+
+/* ---- All components of a problem ------------------------------------------------------------------------------------- */
+
+/* The component numbered k: first those of the parameters, then those of the inputs. */
+static bp_real *variable(const struct subject *subject, size_t k)
+{
+    return k < subject->n_params ? &subject->net.parameters.params[k] : &subject->X[k - subject->n_params];
+}
+
+static double component(const struct subject *subject, size_t k)
+{
+    return (double)(k < subject->n_params ? subject->grad[k] : subject->dX[k - subject->n_params]);
+}
+
+static size_t count_components(const struct subject *subject)
+{
+    return subject->n_params + subject->n_X;
+}
+
+static double largest_component(const struct subject *subject)
+{
+    double largest = 0;
+    for (size_t k = 0; k < count_components(subject); k++)
+        largest = fmax(largest, fabs(component(subject, k)));
+    return largest;
+}
+
+#ifndef BACKPROP_SINGLE
+
+/* ---- Problems on which mistakes show --------------------------------------------------------------------------------- */
+
+static const double mistake = 1e-4;
+
+/* Whether 1e-4 of each component that is not 0, and of the largest, is four times what the rounding of L is granted, and
+ * whether it is more than a few dead relus that are compared. */
+static bool mistakes_show(const struct subject *subject, double L)
+{
+    const double least = 4 * rounding_of_difference(L) / mistake;
+    size_t n_zero = 0;
+    for (size_t k = 0; k < count_components(subject); k++) {
+        const double magnitude = fabs(component(subject, k));
+        n_zero += magnitude == 0;
+        if (magnitude != 0 && !(magnitude >= least))
+            return false;
+    }
+    return largest_component(subject) >= least && 3 * n_zero <= count_components(subject);
+}
+
+/* Draws until mistakes show. The problem and the subject then hold the same numbers; returns the loss. */
+static double draw(struct problem *problem, struct subject *subject, uint64_t seed)
+{
+    for (uint64_t attempt = 0; attempt < 20000; attempt++) {
+        if (!problem_draw(problem, seed << 32 | attempt))
+            continue;
+        subject_load(subject, problem);
+        const double L = (double)subject_gradient(subject);
+        if (mistakes_show(subject, L))
+            return L;
+    }
+    fail_msg("%s: no problem found on which mistakes would show", problem_name(&problem->kind));
+    return 0;
+}
+
+/* ---- Comparing ------------------------------------------------------------------------------------------------------- */
+
+/* Of a component and the difference that it should equal: at most 1 if it does. */
+static double error_in_bounds(struct difference difference, double component)
+{
+    return fabs(difference.value - component) / difference.bound;
+}
+
+/* What was compared, printed at the end of a test. */
+struct tally {
+    size_t n_problems, n_components, n_zero;
+    double largest_error; /* in bounds: below 1, or the test has failed */
+    double least_mistake; /* in bounds: above 1, or the test has failed */
+};
+
+static void check_component(struct subject *subject, const struct problem *problem, size_t k, double L, struct tally *tally)
+{
+    const double right = component(subject, k), size = right != 0 ? right : largest_component(subject);
+    const struct difference R = difference(subject, variable(subject, k), L);
+    const double error = error_in_bounds(R, right), made_wrong = error_in_bounds(R, right + mistake * size);
+
+    if (!(error <= 1))
+        fail_msg("%s: component %zu of %zu + %zu is %.12g, the loss says %.12g within %.2g", problem_name(&problem->kind),
+                 k, problem->n_params, problem->n_X, right, R.value, R.bound);
+    if (!(made_wrong > 1))
+        fail_msg("%s: a mistake of 1e-4 in component %zu, %.12g, would not be seen: the bound is %.2g",
+                 problem_name(&problem->kind), k, right, R.bound);
+    tally->n_components++;
+    tally->n_zero += right == 0;
+    tally->largest_error = fmax(tally->largest_error, error);
+    tally->least_mistake = fmin(tally->least_mistake, made_wrong);
+}
+
+static void check_problem(const struct problem_kind *kind, uint64_t seed, struct tally *tally)
+{
+    struct problem problem;
+    struct subject subject;
+    problem_init(&problem, kind);
+    subject_init(&subject, kind);
+
+    const double L = draw(&problem, &subject, seed);
+    assert_close(L, naive_loss(&problem), 1e-13 * (L + 1));
+    for (size_t k = 0; k < count_components(&subject); k++)
+        check_component(&subject, &problem, k, L, tally);
+    tally->n_problems++;
+
+    subject_free(&subject);
+    problem_free(&problem);
+}
+
+/* ---- Which problems -------------------------------------------------------------------------------------------------- */
+
+/* For each pair of activations: with all eight settings of the loss, or with one of them in turn. */
+enum shape_use { ALL_SETTINGS, ONE_SETTING, ONE_AND_NOT_IF_QUICK };
+
+struct shape {
+    size_t n_in, n_layers, units[PROBLEM_LAYERS], batch;
+    enum shape_use use;
+};
+
+static const struct shape shapes[] = {
+    { 1, 1, { 1 }, 1, ALL_SETTINGS },
+    { 3, 1, { 2 }, 5, ALL_SETTINGS },
+    { 7, 1, { 17 }, 2, ALL_SETTINGS },
+    { 17, 1, { 7 }, 33, ALL_SETTINGS },
+    { 1, 2, { 1, 1 }, 1, ALL_SETTINGS },
+    { 2, 2, { 3, 2 }, 5, ALL_SETTINGS },
+    { 3, 2, { 7, 2 }, 2, ALL_SETTINGS },
+    { 7, 2, { 17, 3 }, 33, ONE_SETTING },
+    { 2, 3, { 3, 2, 3 }, 5, ALL_SETTINGS },
+    { 1, 3, { 2, 1, 1 }, 2, ALL_SETTINGS },
+    { 7, 3, { 17, 7, 3 }, 5, ONE_SETTING },
+    { 2, 3, { 3, 7, 2 }, 33, ALL_SETTINGS },
+    { 2, 5, { 1, 2, 1, 2, 1 }, 2, ALL_SETTINGS },
+    { 3, 5, { 2, 3, 7, 3, 2 }, 5, ALL_SETTINGS },
+    { 7, 5, { 17, 17, 17, 17, 17 }, 33, ONE_AND_NOT_IF_QUICK },
+};
+
+/* By the number of layers: the default, another, none of the two, and one below 0, for which f is not monotonic. */
+static double leaky_relu_parameter(size_t n_layers)
+{
+    static const double by_layers[PROBLEM_LAYERS + 1] = { [1] = -0.5, [2] = 0, [3] = 0.25, [5] = 0.5 };
+    return by_layers[n_layers];
+}
+
+/* A softmax of one unit is the constant 1, below which nothing has a gradient (there is a test of its own): it gets two. */
+static size_t units_of(size_t units, int activation)
+{
+    return activation == BP_SOFTMAX && units == 1 ? 2 : units;
+}
+
+/* `setting` counts in binary: reduction, sample weights, labels. */
+static struct problem_kind kind_of(const struct shape *shape, int hidden, struct problem_ending ending, unsigned setting)
+{
+    struct problem_kind kind = { .n_in = shape->n_in,
+                                 .n_layers = shape->n_layers,
+                                 .batch = shape->batch,
+                                 .hidden = hidden,
+                                 .output = ending.output,
+                                 .loss = ending.loss,
+                                 .parameter = leaky_relu_parameter(shape->n_layers),
+                                 .reduction = setting & 1 ? BP_REDUCE_SUM : BP_REDUCE_MEAN,
+                                 .weighted = setting & 2,
+                                 .labels = setting & 4,
+                                 .clearance = 10 * step };
+    for (size_t l = 0; l < PROBLEM_LAYERS; l++)
+        kind.units[l] = units_of(shape->units[l], l + 1 < shape->n_layers ? hidden : ending.output);
+    return kind;
+}
+
+static bool quick(void)
+{
+    return getenv("TEST_QUICK") != NULL;
+}
+
+/* With TEST_QUICK, every shape has one setting in turn. */
+static void check_settings(const struct shape *shape, int hidden, struct problem_ending ending, unsigned turn,
+                           struct tally *tally)
+{
+    const bool one = shape->use != ALL_SETTINGS || quick();
+    const unsigned first = one ? turn % 8 : 0, n = one ? 1 : 8;
+    for (unsigned setting = first; setting < first + n; setting++) {
+        const struct problem_kind kind = kind_of(shape, hidden, ending, setting);
+        check_problem(&kind, turn * 8 + setting, tally);
+    }
+}
+
+/* Every hidden activation with every output and its losses. One layer has no hidden activation to choose. */
+static void check_shape(const struct shape *shape, unsigned turn, struct tally *tally)
+{
+    struct problem_ending endings[PROBLEM_ENDINGS];
+    const size_t n_endings = problem_endings(endings);
+    const int n_hidden = shape->n_layers > 1 ? BP_N_ACTIVATIONS : 1;
+    for (int hidden = 0; hidden < n_hidden; hidden++)
+        for (size_t i = 0; i < n_endings; i++) {
+            check_settings(shape, hidden, endings[i], turn, tally);
+            turn += 3; /* odd, so that all eight come; not 1, so that neighbours differ in more than the reduction */
+        }
+}
+
+static void print_tally(const struct tally *tally)
+{
+    print_message(
+        "%zu problems, %zu components (%zu exactly 0): largest error %.2g of its bound, least mistake %.2g times\n",
+        tally->n_problems, tally->n_components, tally->n_zero, tally->largest_error, tally->least_mistake);
+}
+
+static void check_layers(size_t n_layers)
+{
+    struct tally tally = { .least_mistake = INFINITY };
+    for (size_t i = 0; i < COUNT(shapes); i++) {
+        if (shapes[i].n_layers == n_layers && !(shapes[i].use == ONE_AND_NOT_IF_QUICK && quick()))
+            check_shape(&shapes[i], (unsigned)i, &tally);
+    }
+    print_tally(&tally);
+}
+
+static void gradients_of_one_layer_meet_differences_and_mistakes_do_not(void **state)
+{
+    (void)state;
+    check_layers(1);
+}
+
+static void gradients_of_two_layers_meet_differences_and_mistakes_do_not(void **state)
+{
+    (void)state;
+    check_layers(2);
+}
+
+static void gradients_of_three_layers_meet_differences_and_mistakes_do_not(void **state)
+{
+    (void)state;
+    check_layers(3);
+}
+
+static void gradients_of_five_layers_meet_differences_and_mistakes_do_not(void **state)
+{
+    (void)state;
+    check_layers(5);
+}
+
+/* ---- The classic sign ------------------------------------------------------------------------------------------------ */
+
+static double max_gradient_error(struct subject *subject, double h, double wrong_by)
+{
+    double largest = 0;
+    for (size_t k = 0; k < count_components(subject); k++) {
+        const double gradient = component(subject, k) * (1 + wrong_by);
+        largest = fmax(largest, fabs(central_difference(subject, variable(subject, k), h) - gradient));
+    }
+    return largest;
+}
+
+/* A central difference is wrong by c h^2, so a right gradient sees a quarter of the error at h / 2. A wrong gradient leaves
+ * an error that does not shrink at all. */
+static void gradient_error_quarters_when_the_step_halves(void **state)
+{
+    (void)state;
+    const struct shape shape = { 3, 3, { 7, 5, 2 }, 5, ONE_SETTING };
+    const struct problem_kind kind = kind_of(&shape, BP_TANH, (struct problem_ending){ BP_SIGMOID, BP_SQUARED_ERROR }, 0);
+    struct problem problem;
+    struct subject subject;
+    problem_init(&problem, &kind);
+    subject_init(&subject, &kind);
+    (void)draw(&problem, &subject, 1);
+
+    const double coarse = max_gradient_error(&subject, 0x1p-6, 0), fine = max_gradient_error(&subject, 0x1p-7, 0);
+    assert_close(coarse / fine, 4, 0.1);
+    const double coarse_if_wrong = max_gradient_error(&subject, 0x1p-6, 0.01);
+    const double fine_if_wrong = max_gradient_error(&subject, 0x1p-7, 0.01);
+    assert_true(coarse_if_wrong / fine_if_wrong < 2);
+
+    subject_free(&subject);
+    problem_free(&problem);
+}
+
+#else
+
+/* ---- Single precision ------------------------------------------------------------------------------------------------ */
+
+static void check_coarsely(const struct problem_kind *kind, uint64_t seed)
+{
+    struct problem problem;
+    struct subject subject;
+    problem_init(&problem, kind);
+    subject_init(&subject, kind);
+    while (!problem_draw(&problem, seed))
+        seed++;
+    subject_load(&subject, &problem);
+
+    const double L = (double)subject_gradient(&subject);
+    assert_close(L, naive_loss(&problem), 100 * eps * (L + 1));
+    for (size_t k = 0; k < count_components(&subject); k++) {
+        const struct difference R = difference(&subject, variable(&subject, k), L);
+        assert_close(component(&subject, k), R.value, R.bound);
+    }
+    subject_free(&subject);
+    problem_free(&problem);
+}
+
+/* All smooth activations, one shape. 10 h is too far from a kink for a whole batch to keep away from it. The bound is some
+ * 4e-4 of the loss: a missing factor shows, a mistake of one in a thousand does not. */
+static void gradients_are_near_differences_of_the_loss(void **state)
+{
+    (void)state;
+    struct problem_ending endings[PROBLEM_ENDINGS];
+    const size_t n_endings = problem_endings(endings);
+    for (int hidden = 0; hidden < BP_N_ACTIVATIONS; hidden++)
+        for (size_t i = 0; i < n_endings; i++) {
+            const struct problem_kind kind = { .n_in = 3,
+                                               .n_layers = 2,
+                                               .units = { 7, 2 },
+                                               .batch = 5,
+                                               .hidden = hidden,
+                                               .output = endings[i].output,
+                                               .loss = endings[i].loss };
+            if (bpi_activation((bp_activation)hidden)->piece == NULL &&
+                bpi_activation((bp_activation)endings[i].output)->piece == NULL)
+                check_coarsely(&kind, 1000 * i);
+        }
+}
+
+#endif
+
+/* ---- Ways to ask for a gradient, in both precisions ------------------------------------------------------------------ */
+
+/* A problem with its gradient taken, and a second place to put one. */
+struct fixture {
+    struct problem problem;
+    struct subject subject;
+    bp_real *grad, *dX;
+};
+
+static void set_up(struct fixture *f, const struct problem_kind *kind)
+{
+    problem_init(&f->problem, kind);
+    subject_init(&f->subject, kind);
+    uint64_t seed = 1;
+    while (!problem_draw(&f->problem, seed))
+        seed++;
+    subject_load(&f->subject, &f->problem);
+    (void)subject_gradient(&f->subject);
+    f->grad = calloc(f->subject.n_params, sizeof(bp_real));
+    f->dX = calloc(f->subject.n_X, sizeof(bp_real));
+    assert_non_null(f->grad);
+    assert_non_null(f->dX);
+}
+
+static void tear_down(struct fixture *f)
+{
+    free(f->grad);
+    free(f->dX);
+    subject_free(&f->subject);
+    problem_free(&f->problem);
+}
+
+static struct problem_kind usual_kind(int hidden, int output, int loss)
+{
+    return (struct problem_kind){
+        .n_in = 3, .n_layers = 3, .units = { 7, 5, 2 }, .batch = 5, .hidden = hidden, .output = output, .loss = loss
+    };
+}
+
+static void backward(struct fixture *f, const bp_real *dY, bp_real *grad, bp_real *dX, bp_write write)
+{
+    assert_int_equal(bp_network_backward(&f->subject.net, &f->subject.ws, dY, grad, dX, write), BP_OK);
+}
+
+static void assert_same_bits(const bp_real *a, const bp_real *b, size_t n)
+{
+    assert_memory_equal(a, b, n * sizeof *a);
+}
+
+static void assert_same_gradient(const struct fixture *f)
+{
+    assert_same_bits(f->grad, f->subject.grad, f->subject.n_params);
+    assert_same_bits(f->dX, f->subject.dX, f->subject.n_X);
+}
+
+/* The gradient of sum 1/2 (y - t)^2 for y is y - t without a rounding of its own, so the two ways are the same to the bit. */
+static void gradient_from_dY_of_the_squared_error_is_that_from_the_loss(void **state)
+{
+    (void)state;
+    for (int output = 0; output < BP_N_ACTIVATIONS; output++) {
+        struct problem_kind kind = usual_kind(BP_TANH, output, BP_SQUARED_ERROR);
+        kind.reduction = BP_REDUCE_SUM;
+        struct fixture f;
+        set_up(&f, &kind);
+
+        bp_real dY[10];
+        assert_true(f.subject.batch * f.subject.n_out == COUNT(dY));
+        for (size_t k = 0; k < COUNT(dY); k++)
+            dY[k] = f.subject.ws.Y[k] - f.subject.values[k];
+        backward(&f, dY, f.grad, f.dX, BP_OVERWRITE);
+        assert_same_gradient(&f);
+        tear_down(&f);
+    }
+}
+
+static double dY_of_cross_entropies(const struct fixture *f, size_t k)
+{
+    const double y = (double)f->subject.ws.Y[k], t = (double)f->subject.values[k];
+    const double dy = f->problem.kind.loss == BP_CROSS_ENTROPY ? -t / y : (y - t) / (y * (1 - y));
+    return dy / (double)f->subject.batch;
+}
+
+/* Where an output is well inside (0, 1), the long way round through dY is right too; only the rounding differs. */
+static void gradient_from_dY_of_a_fused_loss_is_near_that_from_the_loss(void **state)
+{
+    (void)state;
+    static const struct problem_ending fused[] = { { BP_SIGMOID, BP_BINARY_CROSS_ENTROPY },
+                                                   { BP_SOFTMAX, BP_CROSS_ENTROPY } };
+    for (size_t i = 0; i < COUNT(fused); i++) {
+        const struct problem_kind kind = usual_kind(BP_RELU, fused[i].output, fused[i].loss);
+        struct fixture f;
+        set_up(&f, &kind);
+
+        bp_real dY[10];
+        for (size_t k = 0; k < COUNT(dY); k++)
+            dY[k] = (bp_real)dY_of_cross_entropies(&f, k);
+        backward(&f, dY, f.grad, f.dX, BP_OVERWRITE);
+        const double bound = 100 * eps * largest_component(&f.subject);
+        for (size_t k = 0; k < f.subject.n_params; k++)
+            assert_close((double)f.grad[k], (double)f.subject.grad[k], bound);
+        for (size_t k = 0; k < f.subject.n_X; k++)
+            assert_close((double)f.dX[k], (double)f.subject.dX[k], bound);
+        tear_down(&f);
+    }
+}
+
+static void each_of_grad_and_dX_is_the_same_without_the_other(void **state)
+{
+    (void)state;
+    for (int hidden = 0; hidden < BP_N_ACTIVATIONS; hidden++) {
+        const struct problem_kind kind = usual_kind(hidden, BP_SIGMOID, BP_BINARY_CROSS_ENTROPY);
+        struct fixture f;
+        set_up(&f, &kind);
+        backward(&f, NULL, f.grad, NULL, BP_OVERWRITE);
+        backward(&f, NULL, NULL, NULL, BP_OVERWRITE);
+        backward(&f, NULL, NULL, f.dX, BP_OVERWRITE);
+        assert_same_gradient(&f);
+        tear_down(&f);
+    }
+}
+
+static void backward_gives_the_same_bits_again(void **state)
+{
+    (void)state;
+    for (int hidden = 0; hidden < BP_N_ACTIVATIONS; hidden++) {
+        const struct problem_kind kind = usual_kind(hidden, hidden, BP_SQUARED_ERROR);
+        struct fixture f;
+        set_up(&f, &kind);
+        backward(&f, NULL, f.grad, f.dX, BP_OVERWRITE);
+        assert_same_gradient(&f);
+        (void)subject_gradient(&f.subject); /* forward and loss again, too */
+        assert_same_gradient(&f);
+        tear_down(&f);
+    }
+}
+
+/* What lies in the arrays before does not matter, not even where 0 times it is no number. */
+static void overwriting_forgets_what_was_there(void **state)
+{
+    (void)state;
+    const struct problem_kind kind = usual_kind(BP_TANH, BP_SOFTMAX, BP_CROSS_ENTROPY);
+    struct fixture f;
+    set_up(&f, &kind);
+    for (size_t k = 0; k < f.subject.n_params; k++)
+        f.grad[k] = (bp_real)NAN;
+    for (size_t k = 0; k < f.subject.n_X; k++)
+        f.dX[k] = (bp_real)INFINITY;
+    backward(&f, NULL, f.grad, f.dX, BP_OVERWRITE);
+    assert_same_gradient(&f);
+    tear_down(&f);
+}
+
+/* One rounding more than the gradient alone, or as many as a sum over the batch that starts from what is there. */
+static void accumulating_adds_to_what_is_there(void **state)
+{
+    (void)state;
+    const struct problem_kind kind = usual_kind(BP_LEAKY_RELU, BP_IDENTITY, BP_SQUARED_ERROR);
+    struct fixture f;
+    set_up(&f, &kind);
+    for (size_t k = 0; k < f.subject.n_params; k++)
+        f.grad[k] = (bp_real)k;
+    for (size_t k = 0; k < f.subject.n_X; k++)
+        f.dX[k] = -(bp_real)k;
+    backward(&f, NULL, f.grad, f.dX, BP_ACCUMULATE);
+
+    const double roundings = 20 * eps, largest = largest_component(&f.subject);
+    for (size_t k = 0; k < f.subject.n_params; k++)
+        assert_close((double)f.grad[k], (double)k + (double)f.subject.grad[k], roundings * ((double)k + largest));
+    for (size_t k = 0; k < f.subject.n_X; k++)
+        assert_close((double)f.dX[k], (double)f.subject.dX[k] - (double)k, roundings * ((double)k + largest));
+    tear_down(&f);
+}
+
+/* Adds the gradient of n rows from `first` on, with their losses summed. */
+static void accumulate_rows(struct fixture *f, size_t first, size_t n)
+{
+    struct subject *s = &f->subject;
+    const bp_targets T = { .values = s->values + first * s->n_out };
+    assert_int_equal(bp_network_forward(&s->net, &s->ws, s->X + first * s->net.n_in, n), BP_OK);
+    assert_int_equal(bp_network_loss(&s->net, &s->ws, &s->loss, &T, NULL), BP_OK);
+    backward(f, NULL, f->grad, f->dX + first * s->net.n_in, BP_ACCUMULATE);
+}
+
+static void batches_accumulated_equal_one_batch_of_all_their_rows(void **state)
+{
+    (void)state;
+    struct problem_kind kind = usual_kind(BP_SIGMOID, BP_TANH, BP_SQUARED_ERROR);
+    kind.reduction = BP_REDUCE_SUM;
+    struct fixture f;
+    set_up(&f, &kind);
+    accumulate_rows(&f, 0, 2);
+    accumulate_rows(&f, 2, 3);
+
+    const double bound = 20 * eps * largest_component(&f.subject);
+    for (size_t k = 0; k < f.subject.n_params; k++)
+        assert_close((double)f.grad[k], (double)f.subject.grad[k], bound);
+    for (size_t k = 0; k < f.subject.n_X; k++)
+        assert_close((double)f.dX[k], (double)f.subject.dX[k], bound);
+    tear_down(&f);
+}
+
+/* Takes the gradient of the first two rows in a workspace for `max_batch`, after `before` rows have gone through it. */
+static void gradient_of_two_rows(struct fixture *f, size_t max_batch, size_t before, bp_real *grad, bp_real *dX)
+{
+    struct subject *s = &f->subject;
+    bp_workspace ws;
+    assert_int_equal(bp_workspace_init(&ws, &s->net, max_batch, BP_TRAINING), BP_OK);
+    for (size_t pass = before > 0 ? 0 : 1; pass < 2; pass++) {
+        assert_int_equal(bp_network_forward(&s->net, &ws, s->X, pass == 0 ? before : 2), BP_OK);
+        assert_int_equal(bp_network_loss(&s->net, &ws, &s->loss, &s->T, NULL), BP_OK);
+        assert_int_equal(bp_network_backward(&s->net, &ws, NULL, grad, dX, BP_OVERWRITE), BP_OK);
+    }
+    bp_workspace_free(&ws);
+}
+
+static void rows_of_a_larger_batch_before_leave_no_trace(void **state)
+{
+    (void)state;
+    for (int hidden = 0; hidden < BP_N_ACTIVATIONS; hidden++) {
+        const struct problem_kind kind = usual_kind(hidden, BP_SOFTMAX, BP_CROSS_ENTROPY);
+        struct fixture f;
+        set_up(&f, &kind);
+        gradient_of_two_rows(&f, 2, 0, f.subject.grad, f.subject.dX);
+        memcpy(f.dX, f.subject.dX, f.subject.n_X * sizeof(bp_real));
+        gradient_of_two_rows(&f, 5, 5, f.grad, f.dX);
+        assert_same_bits(f.grad, f.subject.grad, f.subject.n_params);
+        assert_same_bits(f.dX, f.subject.dX, 2 * f.subject.net.n_in);
+        tear_down(&f);
+    }
+}
+
+/* It is the constant 1, whatever goes in: a (da - a da) with a = 1, without rounding. */
+static void nothing_below_a_softmax_of_one_unit_has_a_gradient(void **state)
+{
+    (void)state;
+    struct problem_kind kind = usual_kind(BP_SOFTMAX, BP_IDENTITY, BP_SQUARED_ERROR);
+    kind.units[1] = 1;
+    struct fixture f;
+    set_up(&f, &kind);
+    const size_t of_output = f.subject.net.parameters.segments[4].offset;
+    for (size_t k = 0; k < f.subject.n_params; k++)
+        assert_true((f.subject.grad[k] == (bp_real)0) == (k < of_output));
+    for (size_t k = 0; k < f.subject.n_X; k++)
+        assert_true(f.subject.dX[k] == (bp_real)0);
+    tear_down(&f);
+}
+
+static void parameters_inputs_and_workspace_stay_as_they_are(void **state)
+{
+    (void)state;
+    const struct problem_kind kind = usual_kind(BP_RELU, BP_SOFTMAX, BP_CROSS_ENTROPY);
+    struct fixture f;
+    set_up(&f, &kind);
+    struct subject before;
+    subject_init(&before, &kind);
+    subject_load(&before, &f.problem);
+    (void)subject_loss(&before); /* forward and loss, no backward */
+    for (size_t l = 0; l < 3; l++) {
+        const size_t n = f.subject.batch * kind.units[l];
+        assert_same_bits(f.subject.ws.Z[l], before.ws.Z[l], n);
+        assert_same_bits(f.subject.ws.A[l], before.ws.A[l], n);
+    }
+    assert_same_bits(f.subject.ws.dZ, before.ws.dZ, f.subject.batch * f.subject.n_out);
+    assert_same_bits(f.subject.net.parameters.params, before.net.parameters.params, f.subject.n_params);
+    assert_same_bits(f.subject.X, before.X, f.subject.n_X);
+    subject_free(&before);
+    tear_down(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#ifndef BACKPROP_SINGLE
+        cmocka_unit_test(gradients_of_one_layer_meet_differences_and_mistakes_do_not),
+        cmocka_unit_test(gradients_of_two_layers_meet_differences_and_mistakes_do_not),
+        cmocka_unit_test(gradients_of_three_layers_meet_differences_and_mistakes_do_not),
+        cmocka_unit_test(gradients_of_five_layers_meet_differences_and_mistakes_do_not),
+        cmocka_unit_test(gradient_error_quarters_when_the_step_halves),
+#else
+        cmocka_unit_test(gradients_are_near_differences_of_the_loss),
+#endif
+        cmocka_unit_test(gradient_from_dY_of_the_squared_error_is_that_from_the_loss),
+        cmocka_unit_test(gradient_from_dY_of_a_fused_loss_is_near_that_from_the_loss),
+        cmocka_unit_test(each_of_grad_and_dX_is_the_same_without_the_other),
+        cmocka_unit_test(backward_gives_the_same_bits_again),
+        cmocka_unit_test(overwriting_forgets_what_was_there),
+        cmocka_unit_test(accumulating_adds_to_what_is_there),
+        cmocka_unit_test(batches_accumulated_equal_one_batch_of_all_their_rows),
+        cmocka_unit_test(rows_of_a_larger_batch_before_leave_no_trace),
+        cmocka_unit_test(nothing_below_a_softmax_of_one_unit_has_a_gradient),
+        cmocka_unit_test(parameters_inputs_and_workspace_stay_as_they_are),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

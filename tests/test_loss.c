@@ -1,0 +1,735 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Losses: their values and the gradient that they leave in the workspace, for ordinary and extreme outputs; how rows become
+ * one number; and every target that is refused, with the sentence that says why.
+ *
+ * All through bp_network_loss(), on networks of one layer whose W is the identity and whose b is 0, so that X is Z.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "backprop/network.h"
+#include "backprop/propagation.h"
+#include "backprop/workspace.h"
+#include "math/loss.h"
+#include "support/close.h"
+#include "support/refusal.h"
+
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+
+static const double eps = (double)BP_REAL_EPSILON;
+
+/* ---- Fixture --------------------------------------------------------------------------------------------------------- */
+
+enum { ROWS = 3, UNITS = 4, ALL = ROWS * UNITS };
+
+struct fixture {
+    bp_network net;
+    bp_workspace ws;
+    bp_real X[ALL];
+    size_t batch;
+};
+
+static void init(struct fixture *f, bp_activation output, size_t n, bp_mode mode)
+{
+    const bp_layer_config layer = { .n_out = n, .activation = output, .weights = { .kind = BP_INIT_ZEROS } };
+    *f = (struct fixture){ 0 };
+    assert_int_equal(bp_network_init(&f->net, &(bp_network_config){ .n_in = n, .n_layers = 1, .layers = &layer }), BP_OK);
+    for (size_t j = 0; j < n; j++)
+        f->net.layers[0].W[j * n + j] = (bp_real)1;
+    assert_int_equal(bp_workspace_init(&f->ws, &f->net, ROWS, mode), BP_OK);
+}
+
+static void forward(struct fixture *f, size_t batch, const double *Z)
+{
+    f->batch = batch;
+    for (size_t k = 0; k < batch * f->net.n_in; k++)
+        f->X[k] = (bp_real)Z[k];
+    assert_int_equal(bp_network_forward(&f->net, &f->ws, f->X, batch), BP_OK);
+}
+
+/* ROWS rows of UNITS outputs, all of size about 1. */
+static const double usual_Z[ALL] = { 0.5, -1.25, 2, 0.25, -0.75, 1.5, 0.125, -2, 1, 0, -0.5, 0.75 };
+
+static void set_up(struct fixture *f, bp_activation output)
+{
+    init(f, output, UNITS, BP_TRAINING);
+    forward(f, ROWS, usual_Z);
+}
+
+static void tear_down(struct fixture *f)
+{
+    bp_workspace_free(&f->ws);
+    bp_network_free(&f->net);
+}
+
+static double loss(struct fixture *f, bp_loss_kind kind, bp_reduction reduction, const bp_targets *T)
+{
+    bp_real L = (bp_real)NAN;
+    const bp_loss loss = { .kind = kind, .reduction = reduction };
+    assert_int_equal(bp_network_loss(&f->net, &f->ws, &loss, T, &L), BP_OK);
+    return (double)L;
+}
+
+/* The loss of a single row of n logits with targets as values. */
+static double loss_of_row(bp_activation output, bp_loss_kind kind, size_t n, const double *z, const bp_real *t)
+{
+    struct fixture f;
+    init(&f, output, n, BP_TRAINING);
+    forward(&f, 1, z);
+    const double L = loss(&f, kind, BP_REDUCE_SUM, &(bp_targets){ .values = t });
+    tear_down(&f);
+    return L;
+}
+
+/* Probabilities that sum to 1: targets which every loss takes. */
+static const bp_real usual_T[ALL] = { (bp_real)0.25,  (bp_real)0.5,  0,           (bp_real)0.25, 1, 0, 0, 0, (bp_real)0.125,
+                                      (bp_real)0.125, (bp_real)0.25, (bp_real)0.5 };
+
+/* Each loss with an output that it can have. */
+static const struct pair {
+    bp_loss_kind loss;
+    bp_activation output;
+} pairs[] = {
+    { BP_SQUARED_ERROR, BP_IDENTITY },       { BP_SQUARED_ERROR, BP_SIGMOID }, { BP_SQUARED_ERROR, BP_SOFTMAX },
+    { BP_BINARY_CROSS_ENTROPY, BP_SIGMOID }, { BP_CROSS_ENTROPY, BP_SOFTMAX },
+};
+
+/* ---- Values ---------------------------------------------------------------------------------------------------------- */
+
+static void squared_error_is_half_the_sum_of_squares(void **state)
+{
+    (void)state;
+    const double y[] = { 1, 2, -3 };
+    const bp_real t[] = { 0, 4, -3 };
+    assert_close(loss_of_row(BP_IDENTITY, BP_SQUARED_ERROR, 3, y, t), 2.5, 0);
+}
+
+/* Through every activation; the outputs are checked in test_activation.c. */
+static void squared_error_is_taken_of_the_outputs(void **state)
+{
+    (void)state;
+    for (int output = 0; output < BP_N_ACTIVATIONS; output++) {
+        struct fixture f;
+        set_up(&f, (bp_activation)output);
+        double sum = 0;
+        for (size_t k = 0; k < ALL; k++)
+            sum += pow((double)f.ws.Y[k] - (double)usual_T[k], 2) / 2;
+        assert_close(loss(&f, BP_SQUARED_ERROR, BP_REDUCE_SUM, &(bp_targets){ .values = usual_T }), sum, 4 * eps * sum);
+        tear_down(&f);
+    }
+}
+
+/* log(1 + e^x) */
+static long double softplus(long double x)
+{
+    return x > 0 ? x + log1pl(expl(-x)) : log1pl(expl(x));
+}
+
+static const double logits[] = { 800, 100, 40, 20, 5, 1, 1e-3, 0, -1e-3, -1, -5, -20, -40, -100, -800 };
+
+/* -log y = softplus(-z) for t = 1, -log(1 - y) = softplus(z) for t = 0: no digit may be lost however small or large they
+ * are, but where they are below the smallest normal number. */
+static void binary_cross_entropy_of_a_certain_target_keeps_all_digits(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(logits); i++)
+        for (int t = 0; t <= 1; t++) {
+            const double expected = (double)softplus(t == 1 ? -logits[i] : logits[i]);
+            const double L = loss_of_row(BP_SIGMOID, BP_BINARY_CROSS_ENTROPY, 1, &(double){ (double)(bp_real)logits[i] },
+                                         &(bp_real){ (bp_real)t });
+            assert_true(isfinite(L));
+            assert_close(L, expected, 4 * eps * expected + (double)BP_REAL_MIN);
+        }
+}
+
+/* t softplus(-z) + (1 - t) softplus(z). It is a difference of numbers of size |z|, whose rounding it has. */
+static void binary_cross_entropy_of_a_probability_is_right_to_the_rounding_of_its_logit(void **state)
+{
+    (void)state;
+    const double targets[] = { 0.5, 0.25, 0.9375, 0x1p-10, 1 - 0x1p-10 };
+    for (size_t i = 0; i < COUNT(logits); i++)
+        for (size_t k = 0; k < COUNT(targets); k++) {
+            const double z = (double)(bp_real)logits[i], t = targets[k];
+            const double expected = (double)(t * softplus(-z) + (1 - t) * softplus(z));
+            const double L = loss_of_row(BP_SIGMOID, BP_BINARY_CROSS_ENTROPY, 1, &z, &(bp_real){ (bp_real)t });
+            assert_close(L, expected, 4 * eps * fmax(expected, fabs(z)));
+        }
+}
+
+static void binary_cross_entropy_adds_up_its_outputs(void **state)
+{
+    (void)state;
+    double sum = 0;
+    for (size_t j = 0; j < UNITS; j++)
+        sum += loss_of_row(BP_SIGMOID, BP_BINARY_CROSS_ENTROPY, 1, &usual_Z[j], &usual_T[j]);
+    assert_close(loss_of_row(BP_SIGMOID, BP_BINARY_CROSS_ENTROPY, UNITS, usual_Z, usual_T), sum, 4 * eps * sum);
+}
+
+/* log sum_k e^(z_k) - z_j, about the largest logit, without the 1 that its own term adds. */
+static long double minus_log_softmax(size_t n, const double *z, size_t j)
+{
+    size_t largest = 0;
+    for (size_t k = 1; k < n; k++)
+        largest = z[k] > z[largest] ? k : largest;
+    long double others = 0;
+    for (size_t k = 0; k < n; k++)
+        others += k != largest ? expl((long double)z[k] - (long double)z[largest]) : 0;
+    return log1pl(others) + ((long double)z[largest] - (long double)z[j]);
+}
+
+static const double rows_of_logits[][3] = {
+    { 800, -800, 0 }, { -800, -800, -800 }, { 800, 800, -800 }, { 0, 30, -1 },
+    { 40, 1, 2 },     { -5, -4.5, -5.25 },  { 1, 2, 3 },        { 0, 0, 0 },
+};
+
+static void cross_entropy_of_a_class_keeps_all_digits(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows_of_logits); i++)
+        for (size_t j = 0; j < 3; j++) {
+            bp_real t[3] = { 0 };
+            t[j] = (bp_real)1;
+            const double expected = (double)minus_log_softmax(3, rows_of_logits[i], j);
+            const double L = loss_of_row(BP_SOFTMAX, BP_CROSS_ENTROPY, 3, rows_of_logits[i], t);
+            assert_true(isfinite(L));
+            assert_close(L, expected, 4 * eps * expected + (double)BP_REAL_MIN);
+        }
+}
+
+static void cross_entropy_weighs_the_classes_by_their_probabilities(void **state)
+{
+    (void)state;
+    const bp_real t[3] = { (bp_real)0.5, (bp_real)0.125, (bp_real)0.375 };
+    for (size_t i = 0; i < COUNT(rows_of_logits); i++) {
+        double expected = 0;
+        for (size_t j = 0; j < 3; j++)
+            expected += (double)t[j] * (double)minus_log_softmax(3, rows_of_logits[i], j);
+        assert_close(loss_of_row(BP_SOFTMAX, BP_CROSS_ENTROPY, 3, rows_of_logits[i], t), expected, 4 * eps * expected);
+    }
+}
+
+static void an_impossible_class_costs_nothing_where_it_is_not_the_target(void **state)
+{
+    (void)state;
+    struct fixture f;
+    init(&f, BP_SOFTMAX, 2, BP_TRAINING);
+    f.net.layers[0].b[1] = -(bp_real)INFINITY;
+    forward(&f, 1, (const double[]){ 1, 2 });
+    assert_close(loss(&f, BP_CROSS_ENTROPY, BP_REDUCE_MEAN, &(bp_targets){ .labels = &(int32_t){ 0 } }), 0, 0);
+    tear_down(&f);
+}
+
+/* ---- Gradients ------------------------------------------------------------------------------------------------------- */
+
+static double slope_of_output(bp_activation output, double y)
+{
+    return output == BP_SIGMOID ? y * (1 - y) : 1;
+}
+
+/* dZ = c_i (y - t), times f'(z) where the loss is not fused. Softmax with squared error is left to test_gradients.c. */
+static void the_gradient_in_the_workspace_is_y_minus_t(void **state)
+{
+    (void)state;
+    const bp_real weights[ROWS] = { (bp_real)0.5, 0, 2 };
+    for (size_t i = 0; i < COUNT(pairs); i++) {
+        if (pairs[i].loss == BP_SQUARED_ERROR && pairs[i].output == BP_SOFTMAX)
+            continue;
+        struct fixture f;
+        set_up(&f, pairs[i].output);
+        (void)loss(&f, pairs[i].loss, BP_REDUCE_MEAN, &(bp_targets){ .values = usual_T, .weights = weights });
+        for (size_t k = 0; k < ALL; k++) {
+            const double y = (double)f.ws.Y[k], slope = slope_of_output(pairs[i].output, y);
+            const double right = (double)weights[k / UNITS] / 2.5 * (y - (double)usual_T[k]) *
+                                 (pairs[i].loss == BP_SQUARED_ERROR ? slope : 1);
+            assert_close((double)f.ws.dZ[k], right, 4 * eps);
+        }
+        tear_down(&f);
+    }
+}
+
+/* The gradient is that of the loss as it is: sum(t) is within the slack of 1, not 1. */
+static void the_gradient_of_cross_entropy_knows_the_sum_of_the_targets(void **state)
+{
+    (void)state;
+    struct fixture f;
+    init(&f, BP_SOFTMAX, 2, BP_TRAINING);
+    forward(&f, 1, (const double[]){ 0, 0 });
+    const double more = 0x1p-21; /* 4.8e-7 */
+    const bp_real t[] = { (bp_real)(0.5 + more), (bp_real)0.5 };
+    (void)loss(&f, BP_CROSS_ENTROPY, BP_REDUCE_MEAN, &(bp_targets){ .values = t });
+    assert_close((double)f.ws.dZ[0], 0.5 * (1 + more) - (0.5 + more), eps / 2);
+    assert_close((double)f.ws.dZ[1], 0.5 * (1 + more) - 0.5, eps / 2);
+    tear_down(&f);
+}
+
+/* ---- From rows to a batch -------------------------------------------------------------------------------------------- */
+
+static void losses_of_rows(const struct pair *pair, double L[ROWS])
+{
+    for (size_t i = 0; i < ROWS; i++)
+        L[i] = loss_of_row(pair->output, pair->loss, UNITS, usual_Z + i * UNITS, usual_T + i * UNITS);
+}
+
+static void the_loss_of_a_batch_is_the_mean_or_the_sum_of_its_rows(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(pairs); i++) {
+        double row[ROWS];
+        losses_of_rows(&pairs[i], row);
+        const double sum = row[0] + row[1] + row[2], bound = 4 * eps * sum;
+        struct fixture f;
+        set_up(&f, pairs[i].output);
+        const bp_targets T = { .values = usual_T };
+        assert_close(loss(&f, pairs[i].loss, BP_REDUCE_SUM, &T), sum, bound);
+        assert_close(loss(&f, pairs[i].loss, BP_REDUCE_MEAN, &T), sum / ROWS, bound);
+        tear_down(&f);
+    }
+}
+
+static void sample_weights_multiply_rows_and_divide_the_mean_by_their_sum(void **state)
+{
+    (void)state;
+    const bp_real weights[ROWS] = { (bp_real)0.5, 0, 2 };
+    for (size_t i = 0; i < COUNT(pairs); i++) {
+        double row[ROWS];
+        losses_of_rows(&pairs[i], row);
+        const double sum = 0.5 * row[0] + 2 * row[2], bound = 4 * eps * sum;
+        struct fixture f;
+        set_up(&f, pairs[i].output);
+        const bp_targets T = { .values = usual_T, .weights = weights };
+        assert_close(loss(&f, pairs[i].loss, BP_REDUCE_SUM, &T), sum, bound);
+        assert_close(loss(&f, pairs[i].loss, BP_REDUCE_MEAN, &T), sum / 2.5, bound);
+        tear_down(&f);
+    }
+}
+
+/* Loss and gradient of one set of targets must be those of another, to the bit. */
+static void assert_same_loss(const struct pair *pair, bp_reduction reduction, const bp_targets *T, const bp_targets *other)
+{
+    struct fixture f, g;
+    set_up(&f, pair->output);
+    set_up(&g, pair->output);
+    const double L = loss(&f, pair->loss, reduction, T), L_other = loss(&g, pair->loss, reduction, other);
+    assert_memory_equal(&L, &L_other, sizeof L);
+    assert_memory_equal(f.ws.dZ, g.ws.dZ, ALL * sizeof(bp_real));
+    tear_down(&g);
+    tear_down(&f);
+}
+
+static void weights_of_1_are_no_weights(void **state)
+{
+    (void)state;
+    const bp_real ones[ROWS] = { 1, 1, 1 };
+    for (size_t i = 0; i < COUNT(pairs); i++)
+        for (int reduction = BP_REDUCE_MEAN; reduction <= BP_REDUCE_SUM; reduction++)
+            assert_same_loss(&pairs[i], (bp_reduction)reduction, &(bp_targets){ .values = usual_T },
+                             &(bp_targets){ .values = usual_T, .weights = ones });
+}
+
+static void labels_are_rows_of_0_with_a_1(void **state)
+{
+    (void)state;
+    const int32_t labels[ROWS] = { 3, 0, 2 };
+    const bp_real values[ALL] = { 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 1, 0 };
+    const bp_real weights[ROWS] = { (bp_real)0.75, 3, (bp_real)0.1 };
+    for (size_t i = 0; i < COUNT(pairs); i++)
+        for (int reduction = BP_REDUCE_MEAN; reduction <= BP_REDUCE_SUM; reduction++)
+            for (int weighted = 0; weighted < 2; weighted++)
+                assert_same_loss(&pairs[i], (bp_reduction)reduction,
+                                 &(bp_targets){ .values = values, .weights = weighted ? weights : NULL },
+                                 &(bp_targets){ .labels = labels, .weights = weighted ? weights : NULL });
+}
+
+static void a_batch_of_weight_0_has_loss_and_gradient_0(void **state)
+{
+    (void)state;
+    const bp_real zeros[ALL] = { 0 };
+    for (size_t i = 0; i < COUNT(pairs); i++)
+        for (int reduction = BP_REDUCE_MEAN; reduction <= BP_REDUCE_SUM; reduction++) {
+            struct fixture f;
+            set_up(&f, pairs[i].output);
+            const bp_targets T = { .values = usual_T, .weights = zeros };
+            assert_close(loss(&f, pairs[i].loss, (bp_reduction)reduction, &T), 0, 0);
+            for (size_t k = 0; k < ALL; k++)
+                assert_true(f.ws.dZ[k] == (bp_real)0);
+            tear_down(&f);
+        }
+}
+
+static void the_loss_is_the_same_without_a_gradient(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(pairs); i++) {
+        struct fixture training, inference;
+        const bp_targets T = { .values = usual_T };
+        set_up(&training, pairs[i].output);
+        init(&inference, pairs[i].output, UNITS, BP_INFERENCE);
+        forward(&inference, ROWS, usual_Z);
+        assert_close(loss(&inference, pairs[i].loss, BP_REDUCE_MEAN, &T),
+                     loss(&training, pairs[i].loss, BP_REDUCE_MEAN, &T), 0);
+        assert_null(inference.ws.dZ);
+        assert_false(inference.ws.has_loss);
+        tear_down(&inference);
+        tear_down(&training);
+    }
+}
+
+static void the_gradient_is_the_same_without_the_loss(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(pairs); i++) {
+        struct fixture f, g;
+        const bp_targets T = { .values = usual_T };
+        set_up(&f, pairs[i].output);
+        set_up(&g, pairs[i].output);
+        (void)loss(&f, pairs[i].loss, BP_REDUCE_MEAN, &T);
+        assert_int_equal(bp_network_loss(&g.net, &g.ws, &(bp_loss){ .kind = pairs[i].loss }, &T, NULL), BP_OK);
+        assert_memory_equal(f.ws.dZ, g.ws.dZ, ALL * sizeof(bp_real));
+        tear_down(&g);
+        tear_down(&f);
+    }
+}
+
+static void the_zeroed_loss_is_the_mean_of_the_squared_error(void **state)
+{
+    (void)state;
+    const bp_loss zeroed = { 0 };
+    assert_int_equal(zeroed.kind, BP_SQUARED_ERROR);
+    assert_int_equal(zeroed.reduction, BP_REDUCE_MEAN);
+}
+
+/* ---- Targets that are refused ---------------------------------------------------------------------------------------- */
+
+static bp_status try_loss(struct fixture *f, bp_loss_kind kind, const bp_targets *T)
+{
+    return bp_network_loss(&f->net, &f->ws, &(bp_loss){ .kind = kind }, T, NULL);
+}
+
+/* After a refusal there is no gradient, and the same workspace takes right targets as if nothing had been. */
+static void assert_still_usable(struct fixture *f, bp_loss_kind kind)
+{
+    bp_real grad[UNITS * (UNITS + 1)];
+    assert_false(f->ws.has_loss);
+    assert_refused(bp_network_backward(&f->net, &f->ws, NULL, grad, NULL, BP_OVERWRITE), BP_ERR_STATE, "no loss");
+
+    struct fixture fresh;
+    set_up(&fresh, f->net.layers[0].activation);
+    const bp_targets T = { .labels = (const int32_t[ROWS]){ 1, 3, 0 } };
+    assert_close(loss(f, kind, BP_REDUCE_MEAN, &T), loss(&fresh, kind, BP_REDUCE_MEAN, &T), 0);
+    assert_memory_equal(f->ws.dZ, fresh.ws.dZ, ALL * sizeof(bp_real));
+    assert_int_equal(bp_network_backward(&f->net, &f->ws, NULL, grad, NULL, BP_OVERWRITE), BP_OK);
+    tear_down(&fresh);
+}
+
+/* One value of the usual targets is another. */
+struct bad_value {
+    struct pair pair;
+    double value;
+    bp_status status;
+    const char *needed; /* what the sentence says of what is needed */
+};
+
+static const struct bad_value bad_values[] = {
+    { { BP_SQUARED_ERROR, BP_IDENTITY }, NAN, BP_ERR_NONFINITE, "nan" },
+    { { BP_SQUARED_ERROR, BP_IDENTITY }, INFINITY, BP_ERR_NONFINITE, "inf" },
+    { { BP_SQUARED_ERROR, BP_IDENTITY }, -INFINITY, BP_ERR_NONFINITE, "-inf" },
+    { { BP_BINARY_CROSS_ENTROPY, BP_SIGMOID }, NAN, BP_ERR_NONFINITE, "nan" },
+    { { BP_BINARY_CROSS_ENTROPY, BP_SIGMOID }, 1.5, BP_ERR_TARGET, "1.5, binary_cross_entropy takes 0 to 1" },
+    { { BP_BINARY_CROSS_ENTROPY, BP_SIGMOID }, -0.25, BP_ERR_TARGET, "-0.25, binary_cross_entropy takes 0 to 1" },
+    { { BP_CROSS_ENTROPY, BP_SOFTMAX }, INFINITY, BP_ERR_NONFINITE, "inf" },
+    { { BP_CROSS_ENTROPY, BP_SOFTMAX }, 2, BP_ERR_TARGET, "2, cross_entropy takes 0 to 1" },
+    { { BP_CROSS_ENTROPY, BP_SOFTMAX }, -0.5, BP_ERR_TARGET, "-0.5, cross_entropy takes 0 to 1" },
+};
+
+static void check_bad_value(const struct bad_value *bad, size_t at, const char *row, const char *column)
+{
+    struct fixture f;
+    set_up(&f, bad->pair.output);
+    bp_real t[ALL];
+    memcpy(t, usual_T, sizeof t);
+    t[at] = (bp_real)bad->value;
+    (void)loss(&f, bad->pair.loss, BP_REDUCE_MEAN, &(bp_targets){ .values = usual_T }); /* a gradient that has to go */
+    assert_refused(try_loss(&f, bad->pair.loss, &(bp_targets){ .values = t }), bad->status, "targets", row, column,
+                   bad->needed);
+    assert_still_usable(&f, bad->pair.loss);
+    tear_down(&f);
+}
+
+static void values_that_a_loss_cannot_take_are_refused_with_row_and_column(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(bad_values); i++) {
+        check_bad_value(&bad_values[i], 0, "row 0,", "column 0 ");
+        check_bad_value(&bad_values[i], 1 * UNITS + 2, "row 1,", "column 2 ");
+        check_bad_value(&bad_values[i], ALL - 1, "row 2,", "column 3 ");
+    }
+}
+
+static void the_ends_of_the_range_of_probabilities_are_taken(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f, BP_SIGMOID);
+    const bp_real t[ALL] = { 0, 1, 1, 0, 0, 0, 0, 0, 1, 1, 1, 1 };
+    assert_int_equal(try_loss(&f, BP_BINARY_CROSS_ENTROPY, &(bp_targets){ .values = t }), BP_OK);
+    tear_down(&f);
+}
+
+static void the_squared_error_takes_any_finite_target(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f, BP_SOFTMAX);
+    const bp_real t[ALL] = { -1000, 1000, (bp_real)1e-30, 0, 5, 6, 7, 8, -9, -10, -11, 12 };
+    assert_int_equal(try_loss(&f, BP_SQUARED_ERROR, &(bp_targets){ .values = t }), BP_OK);
+    tear_down(&f);
+}
+
+/* 1e-6 is the slack for targets from single precision; 1e-5 is no rounding. */
+static void probabilities_that_do_not_sum_to_1_are_refused_with_their_sum(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f, BP_SOFTMAX);
+    bp_real t[ALL];
+    memcpy(t, usual_T, sizeof t);
+    t[UNITS] = (bp_real)0.75;
+    assert_refused(try_loss(&f, BP_CROSS_ENTROPY, &(bp_targets){ .values = t }), BP_ERR_TARGET, "targets", "row 1", "0.75",
+                   "cross_entropy", "sum to 1");
+    assert_still_usable(&f, BP_CROSS_ENTROPY);
+    t[UNITS] = (bp_real)(1 - 1e-5);
+    assert_refused(try_loss(&f, BP_CROSS_ENTROPY, &(bp_targets){ .values = t }), BP_ERR_TARGET, "row 1", "0.9999");
+    t[UNITS] = (bp_real)(1 - 5e-7);
+    assert_int_equal(try_loss(&f, BP_CROSS_ENTROPY, &(bp_targets){ .values = t }), BP_OK);
+    tear_down(&f);
+}
+
+static void labels_that_are_no_class_are_refused_with_their_row(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(pairs); i++) {
+        struct fixture f;
+        set_up(&f, pairs[i].output);
+        const bp_targets above = { .labels = (const int32_t[ROWS]){ 0, 1, UNITS } };
+        const bp_targets below = { .labels = (const int32_t[ROWS]){ 0, -1, 2 } };
+        const bp_targets far_below = { .labels = (const int32_t[ROWS]){ INT32_MIN, 0, 0 } };
+        assert_refused(try_loss(&f, pairs[i].loss, &above), BP_ERR_TARGET, "labels", "row 2 is 4", "0 to 3");
+        assert_still_usable(&f, pairs[i].loss);
+        assert_refused(try_loss(&f, pairs[i].loss, &below), BP_ERR_TARGET, "labels", "row 1 is -1", "0 to 3");
+        assert_refused(try_loss(&f, pairs[i].loss, &far_below), BP_ERR_TARGET, "labels", "row 0 is -2", "0 to 3");
+        assert_still_usable(&f, pairs[i].loss);
+        tear_down(&f);
+    }
+}
+
+static void weights_below_0_or_not_finite_are_refused_with_their_row(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f, BP_IDENTITY);
+    bp_real weights[ROWS] = { 1, 1, (bp_real)-0.5 };
+    const bp_targets T = { .values = usual_T, .weights = weights };
+    assert_refused(try_loss(&f, BP_SQUARED_ERROR, &T), BP_ERR_TARGET, "weights", "row 2 is -0.5", "at least 0");
+    assert_still_usable(&f, BP_SQUARED_ERROR);
+    weights[2] = (bp_real)NAN;
+    assert_refused(try_loss(&f, BP_SQUARED_ERROR, &T), BP_ERR_NONFINITE, "weights", "row 2 is", "nan");
+    weights[2] = (bp_real)INFINITY;
+    assert_refused(try_loss(&f, BP_SQUARED_ERROR, &T), BP_ERR_NONFINITE, "weights", "row 2 is inf");
+    weights[2] = (bp_real)-0.0;
+    assert_int_equal(try_loss(&f, BP_SQUARED_ERROR, &T), BP_OK);
+    tear_down(&f);
+}
+
+static void targets_are_given_once(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f, BP_SOFTMAX);
+    const int32_t labels[ROWS] = { 0, 1, 2 };
+    const bp_targets both = { .values = usual_T, .labels = labels };
+    assert_refused(try_loss(&f, BP_CROSS_ENTROPY, &(bp_targets){ 0 }), BP_ERR_ARGUMENT, "neither values nor labels");
+    assert_refused(try_loss(&f, BP_CROSS_ENTROPY, &both), BP_ERR_ARGUMENT, "both values and labels");
+    assert_still_usable(&f, BP_CROSS_ENTROPY);
+    tear_down(&f);
+}
+
+/* ---- Losses that are refused ----------------------------------------------------------------------------------------- */
+
+static void a_fused_loss_needs_its_own_output(void **state)
+{
+    (void)state;
+    for (int output = 0; output < BP_N_ACTIVATIONS; output++) {
+        struct fixture f;
+        set_up(&f, (bp_activation)output);
+        const bp_targets T = { .labels = (const int32_t[ROWS]){ 0, 1, 2 } };
+        const char *found = bp_activation_name((bp_activation)output);
+        if (output != BP_SIGMOID)
+            assert_refused(try_loss(&f, BP_BINARY_CROSS_ENTROPY, &T), BP_ERR_UNSUPPORTED,
+                           "binary_cross_entropy needs a sigmoid output", found);
+        if (output != BP_SOFTMAX)
+            assert_refused(try_loss(&f, BP_CROSS_ENTROPY, &T), BP_ERR_UNSUPPORTED, "cross_entropy needs a softmax output",
+                           found);
+        assert_still_usable(&f, BP_SQUARED_ERROR);
+        tear_down(&f);
+    }
+}
+
+static void unknown_losses_and_reductions_are_refused_by_number(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f, BP_IDENTITY);
+    const bp_targets T = { .values = usual_T };
+    const int unknown[] = { BP_N_LOSSES, 99, -1 };
+    const char *const text[] = { "3 is no", "99 is no", "-1 is no" };
+    for (size_t i = 0; i < COUNT(unknown); i++) {
+        bp_loss loss = { 0 };
+        memcpy(&loss.kind, &unknown[i], sizeof loss.kind); /* as a struct never initialised would have it */
+        assert_refused(bp_network_loss(&f.net, &f.ws, &loss, &T, NULL), BP_ERR_ARGUMENT, text[i], "loss");
+        loss = (bp_loss){ 0 };
+        memcpy(&loss.reduction, &unknown[i], sizeof loss.reduction);
+        assert_refused(bp_network_loss(&f.net, &f.ws, &loss, &T, NULL), BP_ERR_ARGUMENT, text[i], "reduction");
+    }
+    assert_still_usable(&f, BP_SQUARED_ERROR);
+    tear_down(&f);
+}
+
+static void null_pointers_are_refused_by_name(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f, BP_IDENTITY);
+    const bp_loss loss = { 0 };
+    const bp_targets T = { .values = usual_T };
+    assert_refused(bp_network_loss(NULL, &f.ws, &loss, &T, NULL), BP_ERR_ARGUMENT, "_network_loss", "net is NULL");
+    assert_refused(bp_network_loss(&f.net, NULL, &loss, &T, NULL), BP_ERR_ARGUMENT, "_network_loss", "ws is NULL");
+    assert_refused(bp_network_loss(&f.net, &f.ws, NULL, &T, NULL), BP_ERR_ARGUMENT, "_network_loss", "loss is NULL");
+    assert_refused(bp_network_loss(&f.net, &f.ws, &loss, NULL, NULL), BP_ERR_ARGUMENT, "_network_loss", "T is NULL");
+    tear_down(&f);
+}
+
+static void a_loss_needs_a_forward_pass_before_it(void **state)
+{
+    (void)state;
+    struct fixture f;
+    bp_real Y[ALL];
+    init(&f, BP_IDENTITY, UNITS, BP_TRAINING);
+    const bp_targets T = { .values = usual_T };
+    assert_refused(try_loss(&f, BP_SQUARED_ERROR, &T), BP_ERR_STATE, "no forward pass");
+    assert_int_equal(bp_predict(&f.net, &f.ws, f.X, ROWS, Y), BP_OK);
+    assert_refused(try_loss(&f, BP_SQUARED_ERROR, &T), BP_ERR_STATE, "no forward pass");
+    tear_down(&f);
+}
+
+/* ---- Losses that are not finite -------------------------------------------------------------------------------------- */
+
+/* One output of the usual ones gets another bias. */
+static void check_nonfinite_loss(const struct pair *pair, bp_real bias, bool is_nan)
+{
+    struct fixture f;
+    init(&f, pair->output, UNITS, BP_TRAINING);
+    f.net.layers[0].b[1] = bias;
+    forward(&f, ROWS, usual_Z);
+
+    bp_real L = 0;
+    const bp_targets T = { .labels = (const int32_t[ROWS]){ 1, 1, 1 } };
+    assert_refused(bp_network_loss(&f.net, &f.ws, &(bp_loss){ .kind = pair->loss }, &T, &L), BP_ERR_NONFINITE, "loss is");
+    assert_true(is_nan ? isnan(L) : L == (bp_real)INFINITY);
+    f.net.layers[0].b[1] = 0;
+    forward(&f, ROWS, usual_Z);
+    assert_still_usable(&f, pair->loss);
+    tear_down(&f);
+}
+
+static void a_nan_in_the_outputs_is_a_nan_in_the_loss(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(pairs); i++)
+        check_nonfinite_loss(&pairs[i], (bp_real)NAN, true);
+}
+
+static void a_loss_that_is_infinite_is_reported_as_such(void **state)
+{
+    (void)state;
+    check_nonfinite_loss(&(struct pair){ BP_SQUARED_ERROR, BP_IDENTITY }, BP_REAL_MAX, false);
+    check_nonfinite_loss(&(struct pair){ BP_BINARY_CROSS_ENTROPY, BP_SIGMOID }, -(bp_real)INFINITY, false);
+    check_nonfinite_loss(&(struct pair){ BP_CROSS_ENTROPY, BP_SOFTMAX }, -(bp_real)INFINITY, false);
+}
+
+/* ---- Names ----------------------------------------------------------------------------------------------------------- */
+
+/* They stand in files and in other people's code. */
+static void every_loss_has_its_value_and_its_name(void **state)
+{
+    (void)state;
+    const char *const names[] = { "squared_error", "binary_cross_entropy", "cross_entropy" };
+    const bp_loss_kind kinds[] = { BP_SQUARED_ERROR, BP_BINARY_CROSS_ENTROPY, BP_CROSS_ENTROPY };
+    assert_int_equal(COUNT(names), BP_N_LOSSES);
+    for (size_t i = 0; i < COUNT(names); i++) {
+        assert_int_equal((size_t)kinds[i], i);
+        assert_string_equal(bp_loss_name(kinds[i]), names[i]);
+    }
+    assert_int_equal(BP_REDUCE_MEAN, 0);
+    assert_int_equal(BP_REDUCE_SUM, 1);
+}
+
+static void other_values_are_unknown(void **state)
+{
+    (void)state;
+    const int unknown[] = { BP_N_LOSSES, -1, INT32_MAX, INT32_MIN };
+    for (size_t i = 0; i < COUNT(unknown); i++) {
+        bp_loss_kind kind;
+        memcpy(&kind, &unknown[i], sizeof kind);
+        assert_null(bpi_loss(kind));
+        assert_string_equal(bp_loss_name(kind), "unknown");
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(squared_error_is_half_the_sum_of_squares),
+        cmocka_unit_test(squared_error_is_taken_of_the_outputs),
+        cmocka_unit_test(binary_cross_entropy_of_a_certain_target_keeps_all_digits),
+        cmocka_unit_test(binary_cross_entropy_of_a_probability_is_right_to_the_rounding_of_its_logit),
+        cmocka_unit_test(binary_cross_entropy_adds_up_its_outputs),
+        cmocka_unit_test(cross_entropy_of_a_class_keeps_all_digits),
+        cmocka_unit_test(cross_entropy_weighs_the_classes_by_their_probabilities),
+        cmocka_unit_test(an_impossible_class_costs_nothing_where_it_is_not_the_target),
+        cmocka_unit_test(the_gradient_in_the_workspace_is_y_minus_t),
+        cmocka_unit_test(the_gradient_of_cross_entropy_knows_the_sum_of_the_targets),
+        cmocka_unit_test(the_loss_of_a_batch_is_the_mean_or_the_sum_of_its_rows),
+        cmocka_unit_test(sample_weights_multiply_rows_and_divide_the_mean_by_their_sum),
+        cmocka_unit_test(weights_of_1_are_no_weights),
+        cmocka_unit_test(labels_are_rows_of_0_with_a_1),
+        cmocka_unit_test(a_batch_of_weight_0_has_loss_and_gradient_0),
+        cmocka_unit_test(the_loss_is_the_same_without_a_gradient),
+        cmocka_unit_test(the_gradient_is_the_same_without_the_loss),
+        cmocka_unit_test(the_zeroed_loss_is_the_mean_of_the_squared_error),
+        cmocka_unit_test(values_that_a_loss_cannot_take_are_refused_with_row_and_column),
+        cmocka_unit_test(the_ends_of_the_range_of_probabilities_are_taken),
+        cmocka_unit_test(the_squared_error_takes_any_finite_target),
+        cmocka_unit_test(probabilities_that_do_not_sum_to_1_are_refused_with_their_sum),
+        cmocka_unit_test(labels_that_are_no_class_are_refused_with_their_row),
+        cmocka_unit_test(weights_below_0_or_not_finite_are_refused_with_their_row),
+        cmocka_unit_test(targets_are_given_once),
+        cmocka_unit_test(a_fused_loss_needs_its_own_output),
+        cmocka_unit_test(unknown_losses_and_reductions_are_refused_by_number),
+        cmocka_unit_test(null_pointers_are_refused_by_name),
+        cmocka_unit_test(a_loss_needs_a_forward_pass_before_it),
+        cmocka_unit_test(a_nan_in_the_outputs_is_a_nan_in_the_loss),
+        cmocka_unit_test(a_loss_that_is_infinite_is_reported_as_such),
+        cmocka_unit_test(every_loss_has_its_value_and_its_name),
+        cmocka_unit_test(other_values_are_unknown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
