@@ -92,8 +92,8 @@ static void pull_back_output(const bp_network *net, bp_workspace *ws)
 
 bp_status bp_network_loss(const bp_network *net, bp_workspace *ws, const bp_loss *loss, const bp_targets *T, bp_real *L)
 {
-    if (ws != NULL)
-        ws->has_loss = false; /* whatever is refused below */
+    BPI_NOT_NULL(ws);
+    ws->has_loss = false; /* whatever is refused below */
     BPI_TRY(check_workspace(__func__, net, ws));
     BPI_NOT_NULL(loss);
     BPI_NOT_NULL(T);
