@@ -4,7 +4,7 @@
 #
 #   tests/check_symbols.sh BUILD_DIRECTORY     of a build without sanitizers and coverage, which add symbols of their own
 #
-# Needs GNU binutils, or LLVM's tools by their names. CC chooses the compiler.
+# Needs GNU binutils. CC chooses the compiler.
 set -euo pipefail
 
 [ $# -eq 1 ] || { echo "usage: $0 BUILD_DIRECTORY" >&2 && exit 2; }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * One program with both libraries: this file is single precision, support/double_part.c is double. Where a name were the same
- * in both archives, one half would run with the numbers of the other.
+ * One program with both libraries: this file is single precision, support/double_part.c is double. Where a name were the
+ * same in both archives, one half would run with the numbers of the other.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -48,8 +48,8 @@ static void predict_in_single(uint64_t seed, const double *X, float params[BOTH_
 }
 
 /*
- * A seed draws the same numbers in both, here rounded once. Outputs are in [0, 1]; parameters, inputs and some 40 operations
- * on the way to each are rounded to 2^-24 here, which 1e-5 covers, 170 roundings wide, and which no wrong number meets.
+ * A seed draws the same numbers in both, here rounded once. Outputs are in [0, 1]; parameters, inputs and some 40
+ * operations on the way to each are rounded to 2^-24 here; 1e-5 is 170 such roundings, and no wrong number meets it.
  */
 static void both_halves_predict_the_same_in_one_program(void **state)
 {

@@ -256,24 +256,28 @@ static const bp_view labels_of_every_type[] = {
     { I32S(CLASSES) },
 };
 
+static void assert_labels(const bp_dataset *data, const size_t *rows, int32_t first, int32_t second, int32_t third)
+{
+    bp_real X[3];
+    int32_t labels[3];
+    const struct bpi_batch_buffers buffers = { .X = X, .labels = labels };
+    bp_targets T;
+    (void)bpi_dataset_gather(data, rows, 0, 3, &buffers, &T);
+    assert_null(T.values);
+    assert_int_equal(T.labels[0], first);
+    assert_int_equal(T.labels[1], second);
+    assert_int_equal(T.labels[2], third);
+}
+
 static void labels_of_every_type_are_read_as_classes(void **state)
 {
     (void)state;
-    const size_t rows[] = { 2, 0, 1 };
     for (size_t v = 0; v < COUNT(labels_of_every_type); v++) {
         bp_dataset data = { .rows = 3, .n_in = 1, .n_out = 3, .X = { REALS(1, 2, 3) }, .labels = labels_of_every_type[v] };
         data.labels.stride = 2;
-        bp_real X[3];
-        int32_t labels[3];
-        const struct bpi_batch_buffers buffers = { .X = X, .labels = labels };
-        bp_targets T;
         assert_int_equal(bp_dataset_check(&data, LOSS(BP_CROSS_ENTROPY)), BP_OK);
-        (void)bpi_dataset_gather(&data, rows, 0, 3, &buffers, &T);
-
-        assert_null(T.values);
-        assert_int_equal(T.labels[0], 1);
-        assert_int_equal(T.labels[1], 2);
-        assert_int_equal(T.labels[2], 0);
+        assert_labels(&data, (const size_t[]){ 2, 0, 1 }, 1, 2, 0);
+        assert_labels(&data, NULL, 2, 0, 1);
     }
 }
 

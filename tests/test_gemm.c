@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The three products of matrices against triple loops: small, odd and large sizes, all alpha and beta that are used, and what
- * C held before. Nothing here depends on the BLAS but one test of the GEMM of our own, for builds without one.
+ * The three products of matrices against triple loops: small, odd and large sizes, all alpha and beta that are used, and
+ * what C held before. Nothing here depends on the BLAS but one test of the GEMM of our own, for builds without one.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -90,8 +90,8 @@ static double element(const struct form *form, const struct product *p, size_t i
 }
 
 /*
- * A sum of k products, in any order and with or without fused multiply-add, is wrong by at most k + 2 roundings of the sum of
- * sizes (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1); so is the reference in double.
+ * A sum of k products, in any order and with or without fused multiply-add, is wrong by at most k + 2 roundings of the sum
+ * of sizes (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1); so is the reference in double.
  */
 static void check(const struct form *form, struct product *p, bp_real alpha, bp_real beta)
 {

@@ -221,8 +221,8 @@ static void draw_zeros(struct drawn *drawn, size_t n)
 }
 
 /*
- * Layer by layer W, then b, row by row; zeros take no number. Drawn and scaled in double, then rounded: the single-precision
- * library starts from the rounded numbers of the double one, since this expectation is the same in both builds.
+ * Layer by layer W, then b, row by row; zeros take no number. Drawn and scaled in double, then rounded: the
+ * single-precision library starts from the rounded numbers of the double one, since this expectation is the same in both.
  */
 static void layers_draw_in_order_weights_before_biases(void **state)
 {

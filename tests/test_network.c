@@ -297,7 +297,7 @@ static void null_pointers_are_refused(void **state)
     refuse(&(bp_network_config){ .n_in = 1, .n_layers = 2 }, BP_ERR_ARGUMENT, "layers is NULL, n_layers is 2");
 }
 
-/* Every width is fine by itself. 2 x 2147483647^2 x 4 bytes are more than 2^64; five such layers have more than 2^64 numbers. */
+/* Each width is fine by itself. Two layers of 2147483647^2 weights have too many bytes, five of them too many numbers. */
 static void sizes_that_overflow_are_refused(void **state)
 {
     (void)state;

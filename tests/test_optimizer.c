@@ -185,7 +185,7 @@ static void learning_rate_may_change_between_steps(void **state)
         check_rule(&rules[i], true);
 }
 
-/* One parameter of 1, gradients 1 and -3, r = 1/2, u = 1/4: exact in both precisions, and small enough to do in the head. */
+/* One parameter of 1, gradients 1 and -3, r = 1/2, u = 1/4: exact in both precisions, and can be done in the head. */
 static void descent_is_exact_on_binary_fractions(void **state)
 {
     (void)state;

@@ -58,8 +58,8 @@ static void assert_close_to_each(const bp_real *actual, const bp_real *expected,
 /* ---- A network worked out by hand -------------------------------------------------------------------------------- */
 
 /*
- * 2 inputs, 3 leaky relus of slope 1/4, 2 identities; 2 rows; the mean of 1/2 sum (y - t)^2. All numbers are binary fractions
- * of few bits, so both precisions compute them exactly, whatever the order of summation.
+ * 2 inputs, 3 leaky relus of slope 1/4, 2 identities; 2 rows; the mean of 1/2 sum (y - t)^2. All numbers are binary
+ * fractions of few bits, so both precisions compute them exactly, whatever the order of summation.
  */
 static const bp_real by_hand_params[] = {
     R(1),   R(0.5),   R(-1),  R(1),    R(2), R(-0.5), /* W of layer 0, 3 x 2 */
@@ -204,8 +204,8 @@ static void free_mixed(struct mixed *f)
 }
 
 /*
- * BLAS may sum a row alone in another order than the row in a batch. Sums of at most 14 products whose sizes add up to a few
- * units, through 4 layers that hardly magnify: well within 100 roundings.
+ * BLAS may sum a row alone in another order than the row in a batch. Sums of at most 14 products whose sizes add up to a
+ * few units, through 4 layers that hardly magnify: well within 100 roundings.
  */
 static void batch_gives_each_row_what_it_gets_alone(void **state)
 {
@@ -302,8 +302,8 @@ static void small_batch_after_a_large_one_is_the_small_batch(void **state)
 /* ---- Shapes ------------------------------------------------------------------------------------------------------ */
 
 /*
- * 50 layers of one unit, weights 2 and 1/2 in turn, biases 1/4, no activation, one row: each step by hand is one product and
- * one sum, and exact. The loss is taken to have the gradient 1 for y.
+ * 50 layers of one unit, weights 2 and 1/2 in turn, biases 1/4, no activation, one row: each step by hand is one product
+ * and one sum, and exact. The loss is taken to have the gradient 1 for y.
  */
 static void fifty_layers_of_one_unit_are_a_chain(void **state)
 {

@@ -66,7 +66,8 @@ bp_status bp_dataset_check(const bp_dataset *data, const bp_loss *loss);
  * @param first used only where `rows` is NULL
  * @param n     how many rows
  * @param X     n x n_in, receives them
- * @return BP_OK; BP_ERR_ARGUMENT for a null pointer; BP_ERR_SHAPE for a row that is not there, X then unchanged
+ * @return BP_OK; BP_ERR_SHAPE for a row that is not there; BP_ERR_ARGUMENT, BP_ERR_SHAPE and BP_ERR_TOO_LARGE for a null
+ *         pointer or a view that is none, as bp_dataset_check(). X is then unchanged
  */
 bp_status bp_dataset_inputs(const bp_dataset *data, const size_t *rows, size_t first, size_t n, bp_real *X);
 

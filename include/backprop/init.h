@@ -37,7 +37,8 @@ typedef enum bp_init_kind {
 typedef struct bp_init {
     bp_init_kind kind;
     bp_real a; /**< BP_INIT_UNIFORM: lower end; BP_INIT_NORMAL: mean; finite. Else unused */
-    bp_real b; /**< BP_INIT_UNIFORM: upper end, >= a; BP_INIT_NORMAL: standard deviation, >= 0; finite. Else unused */
+    bp_real b; /**< BP_INIT_UNIFORM: upper end, >= a, b - a finite; BP_INIT_NORMAL: standard deviation, >= 0; finite. Else
+                    unused */
 } bp_init;
 
 #ifdef __cplusplus

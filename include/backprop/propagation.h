@@ -73,8 +73,9 @@ typedef enum bp_write {
  * @param grad   n_params, laid out as net->parameters.params; NULL if not wanted
  * @param dX     batch x n_in; NULL if not wanted
  * @param write  overwrite grad and dX, or add to them
- * @return BP_OK; BP_ERR_ARGUMENT for a null pointer; BP_ERR_STATE without a forward pass or, where dY is NULL, without a
- *         loss, and for a workspace made for inference; BP_ERR_SHAPE for another topology. The arrays are then unchanged.
+ * @return BP_OK; BP_ERR_ARGUMENT for a null pointer or an unknown `write`; BP_ERR_STATE without a forward pass or, where dY is
+ *         NULL, without a loss, and for a workspace made for inference; BP_ERR_SHAPE for another topology. The arrays are then
+ *         unchanged.
  *
  * Rumelhart, Hinton and Williams, Nature 323 (1986), eq. 4 to 7; docs/math.md derives it in these letters.
  */

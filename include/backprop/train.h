@@ -47,17 +47,18 @@ typedef bp_signal (*bp_train_callback)(const bp_progress *progress, void *user);
 
 /** Settings of a training run. A zeroed struct trains 100 epochs of shuffled batches of 32 on the squared error. */
 typedef struct bp_train_config {
-    size_t epochs;                 /**< passes through the data; default 0: 100 */
-    size_t batch;                  /**< rows a step; more than there are means all. Default 0: 32. The last batch of an
+    size_t epochs;              /**< passes through the data; default 0: 100 */
+    size_t batch;               /**< rows a step; more than there are means all. Default 0: 32. The last batch of an
                                         epoch is smaller where the rows do not divide */
-    bp_loss loss;                  /**< default: mean of 1/2 sum (y - t)^2 */
-    bool keep_order;               /**< take the rows in their order. Default false: a new order each epoch. One batch of
-                                        all rows is never shuffled */
-    uint64_t seed;                 /**< of the shuffling; default 0, a seed like any other */
-    bp_real target_loss;           /**< >= 0: end after the first epoch whose loss is at or below it. Default 0: never */
-    bp_train_callback on_step;     /**< after each step; default NULL: none */
-    bp_train_callback on_epoch;    /**< after each epoch, its on_step included; default NULL: none */
-    void *user;                    /**< handed to both; the library never reads it */
+    bp_loss loss;               /**< default: mean of 1/2 sum (y - t)^2 */
+    bool keep_order;            /**< take the rows in their order. Default false: a new order each epoch, bp_rng_shuffle()
+                                        of the last one by a generator begun with `seed`. One batch of all rows is never
+                                        shuffled */
+    uint64_t seed;              /**< of the shuffling; default 0, a seed like any other */
+    bp_real target_loss;        /**< >= 0: end after the first epoch whose loss is at or below it. Default 0: never */
+    bp_train_callback on_step;  /**< after each step; default NULL: none */
+    bp_train_callback on_epoch; /**< after each epoch, its on_step included; default NULL: none */
+    void *user;                 /**< handed to both; the library never reads it */
     const bp_allocator *allocator; /**< of the memory for the run and the report; default NULL: the network's */
 } bp_train_config;
 

@@ -40,8 +40,8 @@ typedef struct bp_workspace {
     const bp_real *X;       /**< batch x n_in, the user's array of the last forward pass */
     const bp_real *Y;       /**< batch x n_out, the outputs of the last forward pass: A of the last layer */
     bp_real **Z;            /**< n_layers arrays, batch x n_out of the layer: A_in W^T + 1 b^T. In a hidden layer whose
-                                 derivative follows from A alone, and in all hidden layers for BP_INFERENCE, Z[l] is A[l]
-                                 and holds f(Z) */
+                                 derivative follows from A alone, in all hidden layers for BP_INFERENCE, and wherever f is
+                                 the identity, Z[l] is A[l] and holds f(Z) */
     bp_real **A;            /**< n_layers arrays, batch x n_out of the layer: f(Z). For BP_INFERENCE the hidden layers
                                  share two arrays in turn, so only the last two are still there */
     bp_real *dZ;            /**< batch x n_out, gradient of the loss for Z of the last layer, once there is a loss;
@@ -58,7 +58,7 @@ typedef struct bp_workspace {
  * Makes a workspace for a network and for every other of the same topology.
  *
  * Forward, loss, backward and predictions allocate nothing afterwards: this call also runs one small matrix product, so
- * that the BLAS allocates its buffers now. The memory comes from the allocator of `net`.
+ * that the BLAS allocates its buffers now; its memory, 2 * 128 * 128 numbers, is given back before the call returns. The memory comes from the allocator of `net`.
  *
  * @param ws         made by this call, whatever it held before; zeroed when the call fails
  * @param net        read only

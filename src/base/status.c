@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 static _Thread_local char last_message[512];
 
@@ -42,5 +43,10 @@ bp_status bpi_fail(bp_status status, const char *format, ...)
     va_start(arguments, format);
     (void)vsnprintf(last_message, sizeof last_message, format, arguments);
     va_end(arguments);
+#ifdef BACKPROP_SINGLE
+    /* __func__ has the name behind the macro; users wrote bp_. */
+    if (strncmp(last_message, "bpf_", 4) == 0)
+        memmove(last_message + 2, last_message + 3, strlen(last_message + 3) + 1);
+#endif
     return status;
 }

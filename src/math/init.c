@@ -54,10 +54,11 @@ bp_status bpi_init_check(const bp_init *init, size_t layer, const char *what)
         return BP_OK;
 
     const double a = (double)init->a, b = (double)init->b;
-    if (!isfinite(a) || !isfinite(b) || !isfinite(b - a))
-        return bpi_fail(BP_ERR_ARGUMENT,
-                        "layer %zu: %s: initialiser with a = %g and b = %g; both must be finite, and b - a", layer, what, a,
-                        b);
+    if (!isfinite(a) || !isfinite(b) || (init->kind == BP_INIT_UNIFORM && !isfinite(b - a)))
+        return bpi_fail(
+            BP_ERR_ARGUMENT,
+            "layer %zu: %s: initialiser with a = %g and b = %g; both must be finite, and b - a of a uniform one", layer,
+            what, a, b);
     if (init->kind == BP_INIT_UNIFORM && b < a)
         return bpi_fail(BP_ERR_ARGUMENT, "layer %zu: %s: uniform in [%g, %g] is empty", layer, what, a, b);
     if (init->kind == BP_INIT_NORMAL && b < 0)
@@ -82,6 +83,8 @@ void bpi_init_fill(const bp_init *init, size_t n_in, size_t n_out, bp_rng *rng, 
             drawn = bp_rng_uniform(rng);
         else if (d.shape == NORMAL)
             drawn = bp_rng_normal(rng);
-        array[i] = (bp_real)(d.low_or_mean + d.width_or_deviation * drawn);
+        const double value = d.low_or_mean + d.width_or_deviation * drawn;
+        const double highest = d.low_or_mean + d.width_or_deviation; /* of a uniform one; rounding may go beyond it */
+        array[i] = (bp_real)(d.shape == UNIFORM && value > highest ? highest : value);
     }
 }

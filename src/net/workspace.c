@@ -118,8 +118,12 @@ bp_status bpi_workspace_init(bp_workspace *ws, const bp_network *net, size_t max
 
     const struct layout layout = plan_workspace(net, max_batch, mode);
     void *block;
-    BPI_TRY(bpi_gemm_warm_up(allocator));
     BPI_TRY(bpi_plan_allocate(&layout.plan, "bp_workspace_init", allocator, &block));
+    const bp_status status = bpi_gemm_warm_up(allocator);
+    if (status != BP_OK) {
+        bpi_release(allocator, block);
+        return status;
+    }
 
     ws->allocator = *allocator;
     ws->block = block;
