@@ -34,17 +34,22 @@ static const double small = 1e-8, first_step = 7e-4;
 
 /* ---- Fixture --------------------------------------------------------------------------------------------------------- */
 
-/* The problem of this kind that the first seed from `seed` on gives; loss and gradient taken. */
-static void set_up(struct subject *subject, const struct problem_kind *kind, uint64_t seed)
+/* Gives the subject a problem of its kind, the first one from `seed` on, and takes loss and gradient. */
+static void load(struct subject *subject, const struct problem_kind *kind, uint64_t seed)
 {
     struct problem problem;
     problem_init(&problem, kind);
-    subject_init(subject, kind);
     while (!problem_draw(&problem, seed))
         seed++;
     subject_load(subject, &problem);
     (void)subject_gradient(subject);
     problem_free(&problem);
+}
+
+static void set_up(struct subject *subject, const struct problem_kind *kind, uint64_t seed)
+{
+    subject_init(subject, kind);
+    load(subject, kind, seed);
 }
 
 static bp_gradient_check_report check(const struct subject *subject)
@@ -318,19 +323,21 @@ static void the_component_hardest_to_tell_is_found_and_named(void **state)
 static void all_fields_of_the_report_name_the_same_component(void **state)
 {
     (void)state;
+    const struct problem_kind kind = kind_of(BP_TANH, (struct problem_ending){ BP_IDENTITY, BP_SQUARED_ERROR }, 0);
+    const uint64_t n_networks = getenv("TEST_QUICK") != NULL ? 40 : 300;
     size_t n_inputs = 0, n_weights = 0, n_biases = 0;
-    for (uint64_t seed = 0; seed < (getenv("TEST_QUICK") != NULL ? 60 : 300); seed++) {
-        const struct problem_kind kind = kind_of(BP_TANH, (struct problem_ending){ BP_IDENTITY, BP_SQUARED_ERROR }, 0);
-        struct subject subject;
-        set_up(&subject, &kind, 100 * seed);
+    struct subject subject;
+    subject_init(&subject, &kind);
+    for (uint64_t i = 0; i < n_networks; i++) {
+        load(&subject, &kind, 100 * i);
         const bp_gradient_check_report report = check(&subject);
         assert_located(&subject, &report);
         n_inputs += report.in_input;
         n_weights += !report.in_input && report.kind == BP_WEIGHT;
         n_biases += !report.in_input && report.kind == BP_BIAS;
-        subject_free(&subject);
     }
     assert_true(n_inputs > 0 && n_weights > 0 && n_biases > 0);
+    subject_free(&subject);
 }
 
 /* Where 0 times infinity comes up on the way down though the loss is finite: behind a saturated unit, an error times a weight
@@ -402,11 +409,11 @@ static void null_pointers_are_refused_by_name(void **state)
     const struct problem_kind kind = kind_of(BP_TANH, (struct problem_ending){ BP_IDENTITY, BP_SQUARED_ERROR }, 0);
     struct subject s;
     set_up(&s, &kind, 1);
-    assert_refused(bp_gradient_check(&s.net, &s.loss, s.X, &s.T, 1, NULL), BP_ERR_ARGUMENT, "_gradient_check", "report");
+    assert_refused(bp_gradient_check(&s.net, &s.loss, s.X, &s.T, 1, NULL), BP_ERR_ARGUMENT, "bp_gradient_check", "report");
     assert_refused(check_anew(NULL, &s.loss, s.X, &s.T, 1), BP_ERR_ARGUMENT, "net", "NULL");
-    assert_refused(check_anew(&s.net, NULL, s.X, &s.T, 1), BP_ERR_ARGUMENT, "_gradient_check", "loss");
-    assert_refused(check_anew(&s.net, &s.loss, NULL, &s.T, 1), BP_ERR_ARGUMENT, "_gradient_check", "X");
-    assert_refused(check_anew(&s.net, &s.loss, s.X, NULL, 1), BP_ERR_ARGUMENT, "_gradient_check", "T");
+    assert_refused(check_anew(&s.net, NULL, s.X, &s.T, 1), BP_ERR_ARGUMENT, "bp_gradient_check", "loss");
+    assert_refused(check_anew(&s.net, &s.loss, NULL, &s.T, 1), BP_ERR_ARGUMENT, "bp_gradient_check", "X");
+    assert_refused(check_anew(&s.net, &s.loss, s.X, NULL, 1), BP_ERR_ARGUMENT, "bp_gradient_check", "T");
     subject_free(&s);
 }
 

@@ -180,6 +180,8 @@ static void gradients_in_single_are_those_in_double_but_for_rounding(void **stat
     for (size_t s = 0; s < COUNT(shapes); s++)
         for (int hidden = 0; hidden < BP_N_ACTIVATIONS; hidden++)
             for (size_t i = 0; i < n_endings; i++, turn += 3) {
+                if (getenv("TEST_QUICK") != NULL && (s + (size_t)hidden + i) % 3 != 0)
+                    continue;
                 const struct problem_kind kind = kind_of(&shapes[s], hidden, endings[i], turn);
                 check_problem(&kind, 1000 * turn, &tally);
             }

@@ -79,15 +79,11 @@ static double loss(struct fixture *f, bp_loss_kind kind, bp_reduction reduction,
     return (double)L;
 }
 
-/* The loss of a single row of n logits with targets as values. */
-static double loss_of_row(bp_activation output, bp_loss_kind kind, size_t n, const double *z, const bp_real *t)
+/* The loss of a single row of logits, with targets as values. */
+static double loss_of_row(struct fixture *f, bp_loss_kind kind, const double *z, const bp_real *t)
 {
-    struct fixture f;
-    init(&f, output, n, BP_TRAINING);
-    forward(&f, 1, z);
-    const double L = loss(&f, kind, BP_REDUCE_SUM, &(bp_targets){ .values = t });
-    tear_down(&f);
-    return L;
+    forward(f, 1, z);
+    return loss(f, kind, BP_REDUCE_SUM, &(bp_targets){ .values = t });
 }
 
 /* Probabilities that sum to 1: targets which every loss takes. */
@@ -110,7 +106,10 @@ static void squared_error_is_half_the_sum_of_squares(void **state)
     (void)state;
     const double y[] = { 1, 2, -3 };
     const bp_real t[] = { 0, 4, -3 };
-    assert_close(loss_of_row(BP_IDENTITY, BP_SQUARED_ERROR, 3, y, t), 2.5, 0);
+    struct fixture f;
+    init(&f, BP_IDENTITY, 3, BP_TRAINING);
+    assert_close(loss_of_row(&f, BP_SQUARED_ERROR, y, t), 2.5, 0);
+    tear_down(&f);
 }
 
 /* Through every activation; the outputs are checked in test_activation.c. */
@@ -141,37 +140,47 @@ static const double logits[] = { 800, 100, 40, 20, 5, 1, 1e-3, 0, -1e-3, -1, -5,
 static void binary_cross_entropy_of_a_certain_target_keeps_all_digits(void **state)
 {
     (void)state;
+    struct fixture f;
+    init(&f, BP_SIGMOID, 1, BP_TRAINING);
     for (size_t i = 0; i < COUNT(logits); i++)
         for (int t = 0; t <= 1; t++) {
-            const double expected = (double)softplus(t == 1 ? -logits[i] : logits[i]);
-            const double L = loss_of_row(BP_SIGMOID, BP_BINARY_CROSS_ENTROPY, 1, &(double){ (double)(bp_real)logits[i] },
-                                         &(bp_real){ (bp_real)t });
+            const double z = (double)(bp_real)logits[i], expected = (double)softplus(t == 1 ? -z : z);
+            const double L = loss_of_row(&f, BP_BINARY_CROSS_ENTROPY, &z, &(bp_real){ (bp_real)t });
             assert_true(isfinite(L));
             assert_close(L, expected, 4 * eps * expected + (double)BP_REAL_MIN);
         }
+    tear_down(&f);
 }
 
 /* t softplus(-z) + (1 - t) softplus(z). It is a difference of numbers of size |z|, whose rounding it has. */
 static void binary_cross_entropy_of_a_probability_is_right_to_the_rounding_of_its_logit(void **state)
 {
     (void)state;
+    struct fixture f;
+    init(&f, BP_SIGMOID, 1, BP_TRAINING);
     const double targets[] = { 0.5, 0.25, 0.9375, 0x1p-10, 1 - 0x1p-10 };
     for (size_t i = 0; i < COUNT(logits); i++)
         for (size_t k = 0; k < COUNT(targets); k++) {
             const double z = (double)(bp_real)logits[i], t = targets[k];
             const double expected = (double)(t * softplus(-z) + (1 - t) * softplus(z));
-            const double L = loss_of_row(BP_SIGMOID, BP_BINARY_CROSS_ENTROPY, 1, &z, &(bp_real){ (bp_real)t });
+            const double L = loss_of_row(&f, BP_BINARY_CROSS_ENTROPY, &z, &(bp_real){ (bp_real)t });
             assert_close(L, expected, 4 * eps * fmax(expected, fabs(z)));
         }
+    tear_down(&f);
 }
 
 static void binary_cross_entropy_adds_up_its_outputs(void **state)
 {
     (void)state;
+    struct fixture all, one;
+    init(&all, BP_SIGMOID, UNITS, BP_TRAINING);
+    init(&one, BP_SIGMOID, 1, BP_TRAINING);
     double sum = 0;
     for (size_t j = 0; j < UNITS; j++)
-        sum += loss_of_row(BP_SIGMOID, BP_BINARY_CROSS_ENTROPY, 1, &usual_Z[j], &usual_T[j]);
-    assert_close(loss_of_row(BP_SIGMOID, BP_BINARY_CROSS_ENTROPY, UNITS, usual_Z, usual_T), sum, 4 * eps * sum);
+        sum += loss_of_row(&one, BP_BINARY_CROSS_ENTROPY, &usual_Z[j], &usual_T[j]);
+    assert_close(loss_of_row(&all, BP_BINARY_CROSS_ENTROPY, usual_Z, usual_T), sum, 4 * eps * sum);
+    tear_down(&one);
+    tear_down(&all);
 }
 
 /* log sum_k e^(z_k) - z_j, about the largest logit, without the 1 that its own term adds. */
@@ -194,27 +203,33 @@ static const double rows_of_logits[][3] = {
 static void cross_entropy_of_a_class_keeps_all_digits(void **state)
 {
     (void)state;
+    struct fixture f;
+    init(&f, BP_SOFTMAX, 3, BP_TRAINING);
     for (size_t i = 0; i < COUNT(rows_of_logits); i++)
         for (size_t j = 0; j < 3; j++) {
             bp_real t[3] = { 0 };
             t[j] = (bp_real)1;
             const double expected = (double)minus_log_softmax(3, rows_of_logits[i], j);
-            const double L = loss_of_row(BP_SOFTMAX, BP_CROSS_ENTROPY, 3, rows_of_logits[i], t);
+            const double L = loss_of_row(&f, BP_CROSS_ENTROPY, rows_of_logits[i], t);
             assert_true(isfinite(L));
             assert_close(L, expected, 4 * eps * expected + (double)BP_REAL_MIN);
         }
+    tear_down(&f);
 }
 
 static void cross_entropy_weighs_the_classes_by_their_probabilities(void **state)
 {
     (void)state;
+    struct fixture f;
+    init(&f, BP_SOFTMAX, 3, BP_TRAINING);
     const bp_real t[3] = { (bp_real)0.5, (bp_real)0.125, (bp_real)0.375 };
     for (size_t i = 0; i < COUNT(rows_of_logits); i++) {
         double expected = 0;
         for (size_t j = 0; j < 3; j++)
             expected += (double)t[j] * (double)minus_log_softmax(3, rows_of_logits[i], j);
-        assert_close(loss_of_row(BP_SOFTMAX, BP_CROSS_ENTROPY, 3, rows_of_logits[i], t), expected, 4 * eps * expected);
+        assert_close(loss_of_row(&f, BP_CROSS_ENTROPY, rows_of_logits[i], t), expected, 4 * eps * expected);
     }
+    tear_down(&f);
 }
 
 static void an_impossible_class_costs_nothing_where_it_is_not_the_target(void **state)
@@ -273,21 +288,23 @@ static void the_gradient_of_cross_entropy_knows_the_sum_of_the_targets(void **st
 
 /* ---- From rows to a batch -------------------------------------------------------------------------------------------- */
 
-static void losses_of_rows(const struct pair *pair, double L[ROWS])
+/* Leaves the workspace with all rows, as set_up() does. */
+static void losses_of_rows(struct fixture *f, bp_loss_kind kind, double L[ROWS])
 {
     for (size_t i = 0; i < ROWS; i++)
-        L[i] = loss_of_row(pair->output, pair->loss, UNITS, usual_Z + i * UNITS, usual_T + i * UNITS);
+        L[i] = loss_of_row(f, kind, usual_Z + i * UNITS, usual_T + i * UNITS);
+    forward(f, ROWS, usual_Z);
 }
 
 static void the_loss_of_a_batch_is_the_mean_or_the_sum_of_its_rows(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT(pairs); i++) {
-        double row[ROWS];
-        losses_of_rows(&pairs[i], row);
-        const double sum = row[0] + row[1] + row[2], bound = 4 * eps * sum;
         struct fixture f;
+        double row[ROWS];
         set_up(&f, pairs[i].output);
+        losses_of_rows(&f, pairs[i].loss, row);
+        const double sum = row[0] + row[1] + row[2], bound = 4 * eps * sum;
         const bp_targets T = { .values = usual_T };
         assert_close(loss(&f, pairs[i].loss, BP_REDUCE_SUM, &T), sum, bound);
         assert_close(loss(&f, pairs[i].loss, BP_REDUCE_MEAN, &T), sum / ROWS, bound);
@@ -300,16 +317,49 @@ static void sample_weights_multiply_rows_and_divide_the_mean_by_their_sum(void *
     (void)state;
     const bp_real weights[ROWS] = { (bp_real)0.5, 0, 2 };
     for (size_t i = 0; i < COUNT(pairs); i++) {
-        double row[ROWS];
-        losses_of_rows(&pairs[i], row);
-        const double sum = 0.5 * row[0] + 2 * row[2], bound = 4 * eps * sum;
         struct fixture f;
+        double row[ROWS];
         set_up(&f, pairs[i].output);
+        losses_of_rows(&f, pairs[i].loss, row);
+        const double sum = 0.5 * row[0] + 2 * row[2], bound = 4 * eps * sum;
         const bp_targets T = { .values = usual_T, .weights = weights };
         assert_close(loss(&f, pairs[i].loss, BP_REDUCE_SUM, &T), sum, bound);
         assert_close(loss(&f, pairs[i].loss, BP_REDUCE_MEAN, &T), sum / 2.5, bound);
         tear_down(&f);
     }
+}
+
+static void the_size_of_all_weights_together_does_not_matter_to_a_mean(void **state)
+{
+    (void)state;
+    const bp_real least = BP_REAL_MIN, most = BP_REAL_MAX / 8; /* extremes whose sums are finite */
+    const bp_real small[ROWS] = { least, 0, 4 * least }, large[ROWS] = { most, 0, 4 * most };
+    const bp_real *const weights[] = { small, large };
+    for (size_t i = 0; i < COUNT(weights); i++) {
+        struct fixture f;
+        double row[ROWS];
+        set_up(&f, BP_IDENTITY);
+        losses_of_rows(&f, BP_SQUARED_ERROR, row);
+        const double mean = (row[0] + 4 * row[2]) / 5;
+        const bp_targets T = { .values = usual_T, .weights = weights[i] };
+        assert_close(loss(&f, BP_SQUARED_ERROR, BP_REDUCE_MEAN, &T), mean, 4 * eps * mean);
+        tear_down(&f);
+    }
+}
+
+static void weights_whose_sum_is_infinite_are_refused(void **state)
+{
+    (void)state;
+    if (sizeof(bp_real) < sizeof(double))
+        skip(); /* floats add up in double */
+    const bp_real weights[ROWS] = { BP_REAL_MAX, BP_REAL_MAX, 0 };
+    const bp_loss mean = { .kind = BP_SQUARED_ERROR };
+    struct fixture f;
+    set_up(&f, BP_IDENTITY);
+    assert_int_equal(bp_network_loss(&f.net, &f.ws, &mean, &(bp_targets){ .values = usual_T, .weights = weights }, NULL),
+                     BP_ERR_NONFINITE);
+    assert_non_null(strstr(bp_error_message(), "weights"));
+    tear_down(&f);
 }
 
 /* Loss and gradient of one set of targets must be those of another, to the bit. */
@@ -610,10 +660,10 @@ static void null_pointers_are_refused_by_name(void **state)
     set_up(&f, BP_IDENTITY);
     const bp_loss loss = { 0 };
     const bp_targets T = { .values = usual_T };
-    assert_refused(bp_network_loss(NULL, &f.ws, &loss, &T, NULL), BP_ERR_ARGUMENT, "_network_loss", "net is NULL");
-    assert_refused(bp_network_loss(&f.net, NULL, &loss, &T, NULL), BP_ERR_ARGUMENT, "_network_loss", "ws is NULL");
-    assert_refused(bp_network_loss(&f.net, &f.ws, NULL, &T, NULL), BP_ERR_ARGUMENT, "_network_loss", "loss is NULL");
-    assert_refused(bp_network_loss(&f.net, &f.ws, &loss, NULL, NULL), BP_ERR_ARGUMENT, "_network_loss", "T is NULL");
+    assert_refused(bp_network_loss(NULL, &f.ws, &loss, &T, NULL), BP_ERR_ARGUMENT, "bp_network_loss", "net is NULL");
+    assert_refused(bp_network_loss(&f.net, NULL, &loss, &T, NULL), BP_ERR_ARGUMENT, "bp_network_loss", "ws is NULL");
+    assert_refused(bp_network_loss(&f.net, &f.ws, NULL, &T, NULL), BP_ERR_ARGUMENT, "bp_network_loss", "loss is NULL");
+    assert_refused(bp_network_loss(&f.net, &f.ws, &loss, NULL, NULL), BP_ERR_ARGUMENT, "bp_network_loss", "T is NULL");
     tear_down(&f);
 }
 
@@ -709,6 +759,8 @@ int main(void)
         cmocka_unit_test(the_gradient_of_cross_entropy_knows_the_sum_of_the_targets),
         cmocka_unit_test(the_loss_of_a_batch_is_the_mean_or_the_sum_of_its_rows),
         cmocka_unit_test(sample_weights_multiply_rows_and_divide_the_mean_by_their_sum),
+        cmocka_unit_test(the_size_of_all_weights_together_does_not_matter_to_a_mean),
+        cmocka_unit_test(weights_whose_sum_is_infinite_are_refused),
         cmocka_unit_test(weights_of_1_are_no_weights),
         cmocka_unit_test(labels_are_rows_of_0_with_a_1),
         cmocka_unit_test(a_batch_of_weight_0_has_loss_and_gradient_0),

@@ -22,15 +22,17 @@ static double squared_error(size_t n, const bp_real *z, const bp_real *y, const 
 
 /*
  * With y = 1 / (1 + e^-z):  -t log y - (1 - t) log(1 - y) = max(z, 0) - t z + log(1 + e^-|z|),  dl/dz = y - t.
- * No logarithm of a number near 0 is taken, so the loss of a confident mistake is right: |z|, not infinity.
+ * No logarithm of a number near 0 is taken, so the loss of a confident mistake is right: |z|, not infinity. The first two terms
+ * are one product, (1 - t) z or -t z, for their difference would lose the digits of a target near 1.
  */
 static double binary_cross_entropy(size_t n, const bp_real *z, const bp_real *y, const bp_real *t, bp_real weight,
                                    bp_real *d)
 {
     double sum = 0;
     for (size_t j = 0; j < n; j++) {
-        const bp_real positive_part = z[j] < (bp_real)0 ? (bp_real)0 : z[j];
-        sum += (double)(positive_part - t[j] * z[j] + BPI_LOG1P(BPI_EXP(-BPI_FABS(z[j]))));
+        const bp_real factor = z[j] < (bp_real)0 ? -t[j] : (bp_real)1 - t[j];
+        const bp_real product = factor == (bp_real)0 ? (bp_real)0 : factor * z[j]; /* 0 for an infinite z as well */
+        sum += (double)(product + BPI_LOG1P(BPI_EXP(-BPI_FABS(z[j]))));
         if (d != NULL)
             d[j] = weight * (y[j] - t[j]);
     }
@@ -187,13 +189,20 @@ double bpi_loss_weight_of_batch(const bp_targets *T, size_t batch)
     return sum;
 }
 
-/* The factor of each row's loss before its own weight. A batch whose weights are all 0 has the loss 0. */
-static double factor_of_rows(const bp_loss *loss, const bp_targets *T, size_t batch)
+/* Refuses weights whose sum a mean cannot be divided by. */
+static bp_status check_weight_of_batch(double all)
+{
+    if (!isfinite(all))
+        return bpi_fail(BP_ERR_NONFINITE, "weights: their sum over the batch is %g", all);
+    return BP_OK;
+}
+
+/* The share of a row in the loss. A batch whose weights are all 0 has the loss 0. */
+static double share_of_row(const bp_loss *loss, double own, double all)
 {
     if (loss->reduction == BP_REDUCE_SUM)
-        return 1;
-    const double sum = bpi_loss_weight_of_batch(T, batch);
-    return sum > 0 ? 1 / sum : 0;
+        return own;
+    return all > 0 ? own / all : 0;
 }
 
 bp_status bpi_loss_of_batch(const bp_loss *loss, const struct bpi_loss_batch *at, const bp_targets *T, double *L)
@@ -202,18 +211,19 @@ bp_status bpi_loss_of_batch(const bp_loss *loss, const struct bpi_loss_batch *at
     BPI_TRY(check_targets(row, at, T));
 
     const size_t n = at->n;
-    const double factor = factor_of_rows(loss, T, at->batch);
+    const double all = bpi_loss_weight_of_batch(T, at->batch);
+    BPI_TRY(check_weight_of_batch(all));
     double sum = 0;
     for (size_t i = 0; i < at->batch; i++) {
-        const double weight = T->weights != NULL ? (double)T->weights[i] : 1;
+        const double share = share_of_row(loss, T->weights != NULL ? (double)T->weights[i] : 1, all);
         const bp_real *t = T->values != NULL ? T->values + i * n : at->one_hot;
         if (T->values == NULL)
             at->one_hot[T->labels[i]] = (bp_real)1;
-        sum += weight * row->of_row(n, at->Z + i * n, at->Y + i * n, t, (bp_real)(factor * weight),
-                                    at->d != NULL ? at->d + i * n : NULL);
+        sum +=
+            share * row->of_row(n, at->Z + i * n, at->Y + i * n, t, (bp_real)share, at->d != NULL ? at->d + i * n : NULL);
         if (T->values == NULL)
             at->one_hot[T->labels[i]] = (bp_real)0;
     }
-    *L = factor * sum;
+    *L = sum;
     return BP_OK;
 }
