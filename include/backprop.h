@@ -13,19 +13,28 @@
 #include "backprop/memory.h" /* the allocator hook */
 #include "backprop/rng.h"    /* random numbers */
 
-#include "backprop/dataset.h" /* samples and targets */
-#include "backprop/idx.h"     /* reading MNIST-like files */
+#include "backprop/dataset.h"   /* samples and targets */
+#include "backprop/idx.h"       /* reading MNIST-like files */
+#include "backprop/csv.h"       /* reading tables of text */
+#include "backprop/fann_data.h" /* reading and writing FANN data */
+#include "backprop/split.h"     /* rows to train on and rows to hold out */
 
 #include "backprop/activation.h"
 #include "backprop/init.h"
 #include "backprop/parameters.h"
+#include "backprop/scaling.h"
 #include "backprop/network.h"   /* layers and networks */
 #include "backprop/workspace.h" /* memory for a batch */
 #include "backprop/loss.h"
 #include "backprop/propagation.h" /* forward, loss, backward, predict */
 
 #include "backprop/optimizer.h"
+#include "backprop/schedule.h"       /* learning rates over time */
+#include "backprop/trainer.h"        /* training that can be interrupted */
 #include "backprop/train.h"          /* training in one call */
+#include "backprop/metrics.h"        /* accuracy and errors, batch by batch */
+#include "backprop/evaluation.h"     /* how good a network is on data */
+#include "backprop/reporter.h"       /* a progress bar */
 #include "backprop/gradient_check.h" /* is the gradient right? */
 
 #endif

@@ -232,8 +232,9 @@ static void targets_of_every_type_are_read_as_inputs_are(void **state)
         const bp_dataset data = { .rows = ROWS, .n_in = 1, .n_out = COLUMNS, .X = { REALS(1, 2) }, .T = view };
         bp_real X[ROWS], values[N];
         const struct bpi_batch_buffers buffers = { .X = X, .T = values };
+        const bp_real *gathered;
         bp_targets T;
-        (void)bpi_dataset_gather(&data, rows, 0, ROWS, &buffers, &T);
+        assert_int_equal(bpi_dataset_gather(&data, rows, 0, ROWS, &buffers, &gathered, &T), BP_OK);
 
         assert_ptr_equal(T.values, values);
         assert_null(T.labels);
@@ -261,8 +262,9 @@ static void assert_labels(const bp_dataset *data, const size_t *rows, int32_t fi
     bp_real X[3];
     int32_t labels[3];
     const struct bpi_batch_buffers buffers = { .X = X, .labels = labels };
+    const bp_real *gathered;
     bp_targets T;
-    (void)bpi_dataset_gather(data, rows, 0, 3, &buffers, &T);
+    assert_int_equal(bpi_dataset_gather(data, rows, 0, 3, &buffers, &gathered, &T), BP_OK);
     assert_null(T.values);
     assert_int_equal(T.labels[0], first);
     assert_int_equal(T.labels[1], second);
@@ -294,9 +296,10 @@ static void weights_are_scaled_and_follow_their_rows(void **state)
                                            .scale = (bp_real)0.5 } };
     bp_real X[2], values[2], weights[2];
     const struct bpi_batch_buffers buffers = { .X = X, .T = values, .weights = weights };
+    const bp_real *gathered;
     bp_targets T;
     assert_int_equal(bp_dataset_check(&data, NULL), BP_OK);
-    (void)bpi_dataset_gather(&data, rows, 0, 2, &buffers, &T);
+    assert_int_equal(bpi_dataset_gather(&data, rows, 0, 2, &buffers, &gathered, &T), BP_OK);
     assert_true(T.weights[0] == 15 && T.weights[1] == 5);
 }
 
@@ -308,15 +311,17 @@ static void packed_reals_and_labels_in_order_are_used_where_they_are(void **stat
     bp_dataset data = { .rows = 3, .n_in = 2, .n_out = 2, .X = { .data = array }, .T = { .data = array } };
     data.weights = (bp_view){ .data = array, .scale = 1, .stride = 1, .element = sizeof(bp_real) == 8 ? BP_F64 : BP_F32 };
     const struct bpi_batch_buffers none = { 0 };
+    const bp_real *gathered;
     bp_targets T;
 
-    assert_ptr_equal(bpi_dataset_gather(&data, NULL, 1, 2, &none, &T), array + 2);
+    assert_int_equal(bpi_dataset_gather(&data, NULL, 1, 2, &none, &gathered, &T), BP_OK);
+    assert_ptr_equal(gathered, array + 2);
     assert_ptr_equal(T.values, array + 2);
     assert_ptr_equal(T.weights, array + 1);
 
     data.T = (bp_view){ 0 };
     data.labels = (bp_view){ .data = labels, .element = BP_I32 };
-    (void)bpi_dataset_gather(&data, NULL, 1, 2, &none, &T);
+    assert_int_equal(bpi_dataset_gather(&data, NULL, 1, 2, &none, &gathered, &T), BP_OK);
     assert_ptr_equal(T.labels, labels + 1);
 }
 
@@ -468,7 +473,7 @@ static const struct dataset_case bad_shapes[] = {
       NULL,
       BP_ERR_ARGUMENT,
       "dataset: labels: scale is 2, class numbers are not scaled" },
-    { "an unknown loss", { TWO_ROWS, ONE_TARGET }, LOSS(BP_N_LOSSES), BP_ERR_ARGUMENT, "bp_dataset_check: 3 is no loss" },
+    { "an unknown loss", { TWO_ROWS, ONE_TARGET }, LOSS(BP_N_LOSSES), BP_ERR_ARGUMENT, "bp_dataset_check: 8 is no loss" },
 };
 
 static void a_dataset_without_sense_is_refused(void **state)

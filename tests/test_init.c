@@ -49,7 +49,8 @@ static void values_are_fixed(void **state)
     (void)state;
     const bp_init_kind in_order[] = { BP_INIT_DEFAULT,        BP_INIT_ZEROS,         BP_INIT_UNIFORM,    BP_INIT_NORMAL,
                                       BP_INIT_GLOROT_UNIFORM, BP_INIT_GLOROT_NORMAL, BP_INIT_HE_UNIFORM, BP_INIT_HE_NORMAL,
-                                      BP_INIT_LECUN_UNIFORM,  BP_INIT_LECUN_NORMAL };
+                                      BP_INIT_LECUN_UNIFORM,  BP_INIT_LECUN_NORMAL,  BP_INIT_ORTHOGONAL };
+    assert_int_equal(COUNT(in_order), BP_N_INIT_KINDS);
     for (size_t i = 0; i < COUNT(in_order); i++)
         assert_int_equal(in_order[i], i);
 }
@@ -161,14 +162,50 @@ static void distribution_without_width_is_its_one_number(void **state)
 
 /* ---- Defaults ---------------------------------------------------------------------------------------------------- */
 
+/* A custom activation needs functions; none is called here. */
+static void apply_nothing(size_t rows, size_t n, bp_real parameter, void *user, const bp_real *Z, bp_real *A)
+{
+    (void)rows, (void)n, (void)parameter, (void)user, (void)Z, (void)A;
+}
+
+static void pull_nothing(size_t rows, size_t n, bp_real parameter, void *user, const bp_real *Z, const bp_real *A,
+                         const bp_real *dA, bp_real *dZ)
+{
+    (void)rows, (void)n, (void)parameter, (void)user, (void)Z, (void)A, (void)dA, (void)dZ;
+}
+
+static const bp_activation_function *custom_of(int activation)
+{
+    static const bp_activation_function nothing = { .name = "nothing", .apply = apply_nothing, .pull_back = pull_nothing };
+    return activation == (int)BP_CUSTOM_ACTIVATION ? &nothing : NULL;
+}
+
+/* As init.h says. */
+static bp_init_kind documented_default(int activation)
+{
+    switch (activation) {
+    case BP_RELU:
+    case BP_LEAKY_RELU:
+    case BP_ELU:
+    case BP_GELU:
+    case BP_GELU_TANH:
+    case BP_SILU:
+    case BP_MISH:
+        return BP_INIT_HE_NORMAL;
+    case BP_SELU:
+        return BP_INIT_LECUN_NORMAL;
+    default:
+        return BP_INIT_GLOROT_UNIFORM;
+    }
+}
+
 static void default_of_weights_follows_the_activation(void **state)
 {
     (void)state;
     for (int f = 0; f < (int)BP_N_ACTIVATIONS; f++) {
-        const bool relu_like = f == (int)BP_RELU || f == (int)BP_LEAKY_RELU;
-        const bp_init_kind kind = relu_like ? BP_INIT_HE_NORMAL : BP_INIT_GLOROT_UNIFORM;
-        const bp_layer_config by_default = { .n_out = 5, .activation = (bp_activation)f };
-        const bp_layer_config as_documented = { .n_out = 5, .activation = (bp_activation)f, .weights = { .kind = kind } };
+        const bp_layer_config by_default = { .n_out = 5, .activation = (bp_activation)f, .custom = custom_of(f) };
+        bp_layer_config as_documented = by_default;
+        as_documented.weights.kind = documented_default(f);
         bp_network a, b;
         make_layer(&a, 7, &by_default, 3);
         make_layer(&b, 7, &as_documented, 3);
@@ -182,7 +219,7 @@ static void default_of_biases_is_zeros(void **state)
 {
     (void)state;
     for (int f = 0; f < (int)BP_N_ACTIVATIONS; f++) {
-        const bp_layer_config layer = { .n_out = 5, .activation = (bp_activation)f };
+        const bp_layer_config layer = { .n_out = 5, .activation = (bp_activation)f, .custom = custom_of(f) };
         bp_network net;
         make_layer(&net, 7, &layer, 3);
         assert_false(all_zero(35, net.layers[0].W));
@@ -325,7 +362,7 @@ static void settings_that_are_no_distribution_are_refused(void **state)
         bp_init init;
         const char *sentence; /* after "layer 1: weights: " */
     } cases[] = {
-        { { .kind = BP_N_INIT_KINDS }, "10 is no initialiser" },
+        { { .kind = BP_N_INIT_KINDS }, "11 is no initialiser" },
         { { .kind = (bp_init_kind)77 }, "77 is no initialiser" },
         { { .kind = (bp_init_kind)-1 }, "-1 is no initialiser" },
         { { .kind = BP_INIT_UNIFORM, .a = R(1), .b = R(0.5) }, "uniform in [1, 0.5] is empty" },
@@ -354,7 +391,7 @@ static void numbers_of_other_kinds_are_not_looked_at(void **state)
 {
     (void)state;
     for (int kind = 0; kind < (int)BP_N_INIT_KINDS; kind++) {
-        if (kind == (int)BP_INIT_UNIFORM || kind == (int)BP_INIT_NORMAL)
+        if (kind == (int)BP_INIT_UNIFORM || kind == (int)BP_INIT_NORMAL || kind == (int)BP_INIT_ORTHOGONAL)
             continue;
         const bp_init init = { .kind = (bp_init_kind)kind, .a = R(NAN), .b = R(-1) };
         const bp_layer_config with = { .n_out = 5, .weights = init, .biases = init };

@@ -38,9 +38,29 @@ struct fixture {
     size_t batch;
 };
 
+/* f(z) = 2 z, as a user's function. */
+static void apply_doubling(size_t rows, size_t n, bp_real parameter, void *user, const bp_real *Z, bp_real *A)
+{
+    (void)parameter, (void)user;
+    for (size_t i = 0; i < rows * n; i++)
+        A[i] = Z[i] + Z[i];
+}
+
+static void pull_doubling(size_t rows, size_t n, bp_real parameter, void *user, const bp_real *Z, const bp_real *A,
+                          const bp_real *dA, bp_real *dZ)
+{
+    (void)Z, (void)A;
+    apply_doubling(rows, n, parameter, user, dA, dZ);
+}
+
+static const bp_activation_function doubling = { .name = "doubling", .apply = apply_doubling, .pull_back = pull_doubling };
+
 static void init(struct fixture *f, bp_activation output, size_t n, bp_mode mode)
 {
-    const bp_layer_config layer = { .n_out = n, .activation = output, .weights = { .kind = BP_INIT_ZEROS } };
+    const bp_layer_config layer = { .n_out = n,
+                                    .activation = output,
+                                    .custom = output == BP_CUSTOM_ACTIVATION ? &doubling : NULL,
+                                    .weights = { .kind = BP_INIT_ZEROS } };
     *f = (struct fixture){ 0 };
     assert_int_equal(bp_network_init(&f->net, &(bp_network_config){ .n_in = n, .n_layers = 1, .layers = &layer }), BP_OK);
     for (size_t j = 0; j < n; j++)
@@ -71,12 +91,40 @@ static void tear_down(struct fixture *f)
     bp_network_free(&f->net);
 }
 
-static double loss(struct fixture *f, bp_loss_kind kind, bp_reduction reduction, const bp_targets *T)
+/* sum e^4 / 4, as a user's loss; `user` counts its calls. */
+static double quartic(size_t n, const bp_real *y, const bp_real *t, void *user, bp_real *dy)
+{
+    double sum = 0;
+    for (size_t j = 0; j < n; j++) {
+        const double e = (double)y[j] - (double)t[j];
+        sum += e * e * e * e / 4;
+        if (dy != NULL)
+            dy[j] = (bp_real)(e * e * e);
+    }
+    *(size_t *)user += 1;
+    return sum;
+}
+
+static size_t n_quartic_calls;
+static const bp_loss_function quartic_loss = { .name = "quartic", .of_row = quartic, .user = &n_quartic_calls };
+
+/* With all defaults, and a function where the loss is the user's. */
+static bp_loss loss_of_kind(bp_loss_kind kind, bp_reduction reduction)
+{
+    return (bp_loss){ .kind = kind, .reduction = reduction, .custom = kind == BP_CUSTOM_LOSS ? &quartic_loss : NULL };
+}
+
+static double loss_by(struct fixture *f, const bp_loss *loss, const bp_targets *T)
 {
     bp_real L = (bp_real)NAN;
-    const bp_loss loss = { .kind = kind, .reduction = reduction };
-    assert_int_equal(bp_network_loss(&f->net, &f->ws, &loss, T, &L), BP_OK);
+    assert_int_equal(bp_network_loss(&f->net, &f->ws, loss, T, &L), BP_OK);
     return (double)L;
+}
+
+static double loss(struct fixture *f, bp_loss_kind kind, bp_reduction reduction, const bp_targets *T)
+{
+    const bp_loss loss = loss_of_kind(kind, reduction);
+    return loss_by(f, &loss, T);
 }
 
 /* The loss of a single row of logits, with targets as values. */
@@ -95,8 +143,17 @@ static const struct pair {
     bp_loss_kind loss;
     bp_activation output;
 } pairs[] = {
-    { BP_SQUARED_ERROR, BP_IDENTITY },       { BP_SQUARED_ERROR, BP_SIGMOID }, { BP_SQUARED_ERROR, BP_SOFTMAX },
-    { BP_BINARY_CROSS_ENTROPY, BP_SIGMOID }, { BP_CROSS_ENTROPY, BP_SOFTMAX },
+    { BP_SQUARED_ERROR, BP_IDENTITY },
+    { BP_SQUARED_ERROR, BP_SIGMOID },
+    { BP_SQUARED_ERROR, BP_SOFTMAX },
+    { BP_BINARY_CROSS_ENTROPY, BP_SIGMOID },
+    { BP_CROSS_ENTROPY, BP_SOFTMAX },
+    { BP_MAE, BP_IDENTITY },
+    { BP_HUBER, BP_IDENTITY },
+    { BP_POISSON, BP_SOFTPLUS },
+    { BP_QUANTILE, BP_TANH },
+    { BP_CUSTOM_LOSS, BP_IDENTITY },
+    { BP_MAE, BP_SOFTMAX },
 };
 
 /* ---- Values ---------------------------------------------------------------------------------------------------------- */
@@ -256,7 +313,7 @@ static void the_gradient_in_the_workspace_is_y_minus_t(void **state)
     (void)state;
     const bp_real weights[ROWS] = { (bp_real)0.5, 0, 2 };
     for (size_t i = 0; i < COUNT(pairs); i++) {
-        if (pairs[i].loss == BP_SQUARED_ERROR && pairs[i].output == BP_SOFTMAX)
+        if (pairs[i].loss > BP_CROSS_ENTROPY || (pairs[i].loss == BP_SQUARED_ERROR && pairs[i].output == BP_SOFTMAX))
             continue;
         struct fixture f;
         set_up(&f, pairs[i].output);
@@ -442,7 +499,8 @@ static void the_gradient_is_the_same_without_the_loss(void **state)
         set_up(&f, pairs[i].output);
         set_up(&g, pairs[i].output);
         (void)loss(&f, pairs[i].loss, BP_REDUCE_MEAN, &T);
-        assert_int_equal(bp_network_loss(&g.net, &g.ws, &(bp_loss){ .kind = pairs[i].loss }, &T, NULL), BP_OK);
+        const bp_loss same = loss_of_kind(pairs[i].loss, BP_REDUCE_MEAN);
+        assert_int_equal(bp_network_loss(&g.net, &g.ws, &same, &T, NULL), BP_OK);
         assert_memory_equal(f.ws.dZ, g.ws.dZ, ALL * sizeof(bp_real));
         tear_down(&g);
         tear_down(&f);
@@ -461,7 +519,8 @@ static void the_zeroed_loss_is_the_mean_of_the_squared_error(void **state)
 
 static bp_status try_loss(struct fixture *f, bp_loss_kind kind, const bp_targets *T)
 {
-    return bp_network_loss(&f->net, &f->ws, &(bp_loss){ .kind = kind }, T, NULL);
+    const bp_loss loss = loss_of_kind(kind, BP_REDUCE_MEAN);
+    return bp_network_loss(&f->net, &f->ws, &loss, T, NULL);
 }
 
 /* After a refusal there is no gradient, and the same workspace takes right targets as if nothing had been. */
@@ -498,6 +557,12 @@ static const struct bad_value bad_values[] = {
     { { BP_CROSS_ENTROPY, BP_SOFTMAX }, INFINITY, BP_ERR_NONFINITE, "inf" },
     { { BP_CROSS_ENTROPY, BP_SOFTMAX }, 2, BP_ERR_TARGET, "2, cross_entropy takes 0 to 1" },
     { { BP_CROSS_ENTROPY, BP_SOFTMAX }, -0.5, BP_ERR_TARGET, "-0.5, cross_entropy takes 0 to 1" },
+    { { BP_POISSON, BP_SOFTPLUS }, -0.25, BP_ERR_TARGET, "-0.25, poisson takes 0 and above" },
+    { { BP_POISSON, BP_SOFTPLUS }, INFINITY, BP_ERR_NONFINITE, "inf" },
+    { { BP_MAE, BP_IDENTITY }, NAN, BP_ERR_NONFINITE, "nan" },
+    { { BP_HUBER, BP_IDENTITY }, -INFINITY, BP_ERR_NONFINITE, "-inf" },
+    { { BP_QUANTILE, BP_TANH }, NAN, BP_ERR_NONFINITE, "nan" },
+    { { BP_CUSTOM_LOSS, BP_IDENTITY }, NAN, BP_ERR_NONFINITE, "nan" },
 };
 
 static void check_bad_value(const struct bad_value *bad, size_t at, const char *row, const char *column)
@@ -612,7 +677,312 @@ static void targets_are_given_once(void **state)
     tear_down(&f);
 }
 
+/* ---- Losses by their formulas ---------------------------------------------------------------------------------------- */
+
+/* Loss of one output and its derivative for y, as loss.h has them. */
+struct formula {
+    const char *what;
+    bp_loss loss;
+    bp_activation output; /* identity, or softplus where y must be above 0 */
+    double (*value)(double p, double y, double t);
+    double (*slope)(double p, double y, double t);
+    double p;
+};
+
+static double sign(double x)
+{
+    return (x > 0) - (x < 0);
+}
+
+static double mae(double p, double y, double t)
+{
+    (void)p;
+    return fabs(y - t);
+}
+
+static double slope_of_mae(double p, double y, double t)
+{
+    (void)p;
+    return sign(y - t);
+}
+
+static double huber(double p, double y, double t)
+{
+    const double e = fabs(y - t);
+    return e <= p ? e * e / 2 : p * (e - p / 2);
+}
+
+static double slope_of_huber(double p, double y, double t)
+{
+    return fabs(y - t) <= p ? y - t : p * sign(y - t);
+}
+
+static double poisson(double p, double y, double t)
+{
+    (void)p;
+    return y - (t > 0 ? t * log(y) : 0);
+}
+
+static double slope_of_poisson(double p, double y, double t)
+{
+    (void)p;
+    return 1 - t / y;
+}
+
+static double quantile(double p, double y, double t)
+{
+    return fmax(p * (t - y), (p - 1) * (t - y));
+}
+
+static double slope_of_quantile(double p, double y, double t)
+{
+    return t > y ? -p : t < y ? 1 - p : 0;
+}
+
+static double fourth_power(double p, double y, double t)
+{
+    (void)p;
+    return pow(y - t, 4) / 4;
+}
+
+static double slope_of_fourth_power(double p, double y, double t)
+{
+    (void)p;
+    return pow(y - t, 3);
+}
+
+static const struct formula formulas[] = {
+    { "mae", { .kind = BP_MAE }, BP_IDENTITY, mae, slope_of_mae, 0 },
+    { "huber", { .kind = BP_HUBER }, BP_IDENTITY, huber, slope_of_huber, 1 },
+    { "huber 0.25", { .kind = BP_HUBER, .parameter = (bp_real)0.25 }, BP_IDENTITY, huber, slope_of_huber, 0.25 },
+    { "poisson", { .kind = BP_POISSON }, BP_SOFTPLUS, poisson, slope_of_poisson, 0 },
+    { "median", { .kind = BP_QUANTILE }, BP_IDENTITY, quantile, slope_of_quantile, 0.5 },
+    { "quantile 0.875",
+      { .kind = BP_QUANTILE, .parameter = (bp_real)0.875 },
+      BP_IDENTITY,
+      quantile,
+      slope_of_quantile,
+      0.875 },
+    { "custom", { .kind = BP_CUSTOM_LOSS, .custom = &quartic_loss }, BP_IDENTITY, fourth_power, slope_of_fourth_power, 0 },
+};
+
+/* Among them outputs that are met (0.5, 2), errors of either sign, and errors of exactly Huber's 1 and 0.25. */
+static const bp_real formula_T[ALL] = { (bp_real)0.5,   (bp_real)0.25, 2, (bp_real)1.25,
+                                        (bp_real)0.25,  (bp_real)1.75, 0, 3,
+                                        (bp_real)0.125, (bp_real)0.25, 5, 0 };
+
+/* Of a sum with weights 0.5, 0, 2: c_i l(y) and c_i l'(y) f'(z), where f' is 1 or, for softplus, 1 - e^-y. */
+static void each_loss_and_its_gradient_are_the_formulas(void **state)
+{
+    (void)state;
+    const bp_real weights[ROWS] = { (bp_real)0.5, 0, 2 };
+    for (size_t i = 0; i < COUNT(formulas); i++) {
+        const struct formula *formula = &formulas[i];
+        struct fixture f;
+        set_up(&f, formula->output);
+        bp_loss sum = formula->loss;
+        sum.reduction = BP_REDUCE_SUM;
+        const double L = loss_by(&f, &sum, &(bp_targets){ .values = formula_T, .weights = weights });
+        double expected = 0;
+        for (size_t k = 0; k < ALL; k++) {
+            const double y = (double)f.ws.Y[k], t = (double)formula_T[k], c = (double)weights[k / UNITS];
+            const double of_output = formula->output == BP_SOFTPLUS ? -expm1(-y) : 1;
+            const double right = c * formula->slope(formula->p, y, t) * of_output;
+            expected += c * formula->value(formula->p, y, t);
+            assert_close((double)f.ws.dZ[k], right, 8 * eps * (1 + fabs(right)));
+        }
+        assert_close(L, expected, 8 * eps * fabs(expected));
+        tear_down(&f);
+    }
+}
+
+static void a_custom_loss_is_asked_once_a_row_with_its_own_data(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f, BP_IDENTITY);
+    n_quartic_calls = 0;
+    (void)loss(&f, BP_CUSTOM_LOSS, BP_REDUCE_MEAN, &(bp_targets){ .values = usual_T });
+    assert_int_equal(n_quartic_calls, ROWS);
+    tear_down(&f);
+}
+
+/* ---- Smoothing, class weights, labels of one output -------------------------------------------------------------------- */
+
+/* Loss and gradient of two losses with their targets, on the same outputs, up to rounding. */
+static void assert_equal_losses(bp_activation output, size_t n, const bp_loss *one, const bp_targets *T,
+                                const bp_loss *other, const bp_targets *T_other)
+{
+    struct fixture f, g;
+    init(&f, output, n, BP_TRAINING);
+    init(&g, output, n, BP_TRAINING);
+    forward(&f, ROWS, usual_Z);
+    forward(&g, ROWS, usual_Z);
+    const double expected = loss_by(&g, other, T_other);
+    assert_close(loss_by(&f, one, T), expected, 8 * eps * fabs(expected));
+    for (size_t k = 0; k < ROWS * n; k++)
+        assert_close((double)f.ws.dZ[k], (double)g.ws.dZ[k], 8 * eps);
+    tear_down(&g);
+    tear_down(&f);
+}
+
+static const int32_t usual_labels[ROWS] = { 3, 0, 2 };
+
+/* t (1 - s) + s / n, for values and for labels; afterwards nothing is left in the scratch row. */
+static void smoothed_labels_are_targets_moved_towards_the_mean(void **state)
+{
+    (void)state;
+    const double s = 0.25;
+    bp_real smoothed[ALL], smoothed_labels[ALL];
+    for (size_t k = 0; k < ALL; k++) {
+        smoothed[k] = (bp_real)((double)usual_T[k] * (1 - s) + s / UNITS);
+        smoothed_labels[k] = (bp_real)((usual_labels[k / UNITS] == (int32_t)(k % UNITS)) * (1 - s) + s / UNITS);
+    }
+    for (int reduction = BP_REDUCE_MEAN; reduction <= BP_REDUCE_SUM; reduction++) {
+        const bp_loss plain = { .kind = BP_CROSS_ENTROPY, .reduction = (bp_reduction)reduction };
+        bp_loss smooth = plain;
+        smooth.label_smoothing = (bp_real)s;
+        assert_equal_losses(BP_SOFTMAX, UNITS, &smooth, &(bp_targets){ .values = usual_T }, &plain,
+                            &(bp_targets){ .values = smoothed });
+        assert_equal_losses(BP_SOFTMAX, UNITS, &smooth, &(bp_targets){ .labels = usual_labels }, &plain,
+                            &(bp_targets){ .values = smoothed_labels });
+    }
+}
+
+/* A row counts sum_k t_k c_k times, on top of its own weight: the same as sample weights made so, not smoothed. */
+static void class_weights_are_sample_weights_by_class(void **state)
+{
+    (void)state;
+    const bp_real classes[UNITS] = { (bp_real)0.5, 2, (bp_real)0.25, 3 };
+    const bp_real weights[ROWS] = { (bp_real)1.5, 1, (bp_real)0.5 };
+    bp_real of_values[ROWS], of_labels[ROWS];
+    for (size_t i = 0; i < ROWS; i++) {
+        double sum = 0;
+        for (size_t k = 0; k < UNITS; k++)
+            sum += (double)usual_T[i * UNITS + k] * (double)classes[k];
+        of_values[i] = (bp_real)((double)weights[i] * sum);
+        of_labels[i] = weights[i] * classes[usual_labels[i]];
+    }
+    for (int setting = 0; setting < 4; setting++) {
+        const bp_loss plain = { .kind = BP_CROSS_ENTROPY,
+                                .reduction = (bp_reduction)(setting & 1),
+                                .label_smoothing = (bp_real)(setting & 2 ? 0.125 : 0) };
+        bp_loss weighted = plain;
+        weighted.class_weights = classes;
+        assert_equal_losses(BP_SOFTMAX, UNITS, &weighted, &(bp_targets){ .values = usual_T, .weights = weights }, &plain,
+                            &(bp_targets){ .values = usual_T, .weights = of_values });
+        assert_equal_losses(BP_SOFTMAX, UNITS, &weighted, &(bp_targets){ .labels = usual_labels, .weights = weights },
+                            &plain, &(bp_targets){ .labels = usual_labels, .weights = of_labels });
+    }
+}
+
+/* (1 - t) c_0 + t c_1 */
+static void class_weights_of_one_sigmoid_output_are_two(void **state)
+{
+    (void)state;
+    const bp_real classes[2] = { (bp_real)0.5, 3 }, t[ROWS] = { 1, 0, (bp_real)0.25 };
+    const bp_real of_values[ROWS] = { 3, (bp_real)0.5, (bp_real)(0.75 * 0.5 + 0.25 * 3) };
+    const int32_t labels[ROWS] = { 1, 0, 1 };
+    const bp_real of_labels[ROWS] = { 3, (bp_real)0.5, 3 };
+    const bp_loss plain = { .kind = BP_BINARY_CROSS_ENTROPY };
+    const bp_loss weighted = { .kind = BP_BINARY_CROSS_ENTROPY, .class_weights = classes };
+    assert_equal_losses(BP_SIGMOID, 1, &weighted, &(bp_targets){ .values = t }, &plain,
+                        &(bp_targets){ .values = t, .weights = of_values });
+    assert_equal_losses(BP_SIGMOID, 1, &weighted, &(bp_targets){ .labels = labels }, &plain,
+                        &(bp_targets){ .labels = labels, .weights = of_labels });
+}
+
+/* But for cross-entropy, where one output is one class. */
+static void labels_of_one_output_are_its_target(void **state)
+{
+    (void)state;
+    const int32_t labels[ROWS] = { 1, 0, 1 };
+    const bp_real values[ROWS] = { 1, 0, 1 };
+    for (size_t i = 0; i < COUNT(pairs); i++) {
+        if (pairs[i].loss == BP_CROSS_ENTROPY)
+            continue;
+        const bp_loss same = loss_of_kind(pairs[i].loss, BP_REDUCE_MEAN);
+        assert_equal_losses(pairs[i].output, 1, &same, &(bp_targets){ .labels = labels }, &same,
+                            &(bp_targets){ .values = values });
+    }
+}
+
+static void labels_of_one_output_are_0_and_1_and_no_others(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(pairs); i++) {
+        struct fixture f;
+        const bool one_class = pairs[i].loss == BP_CROSS_ENTROPY;
+        const bp_targets two = { .labels = (const int32_t[ROWS]){ 0, 1, 2 } };
+        const bp_targets below = { .labels = (const int32_t[ROWS]){ 0, 0, -1 } };
+        init(&f, pairs[i].output, 1, BP_TRAINING);
+        forward(&f, ROWS, usual_Z);
+        assert_refused(try_loss(&f, pairs[i].loss, &two), BP_ERR_TARGET, "labels",
+                       one_class ? "row 1 is 1, the classes are 0 to 0" : "row 2 is 2, the classes are 0 to 1");
+        assert_refused(try_loss(&f, pairs[i].loss, &below), BP_ERR_TARGET, "labels", "row 2 is -1");
+        tear_down(&f);
+    }
+}
+
 /* ---- Losses that are refused ----------------------------------------------------------------------------------------- */
+
+static const bp_real some_class_weights[UNITS] = { 1, 1, 1, 1 };
+static const bp_real bad_class_weights[UNITS] = { 1, 1, -1, 1 };
+static const bp_real infinite_class_weights[UNITS] = { 1, (bp_real)INFINITY, 1, 1 };
+static const bp_loss_function without_function = { .name = "x" }, without_name = { .of_row = quartic };
+
+static const struct {
+    bp_loss loss;
+    bp_activation output;
+    bp_status status;
+    const char *sentence;
+} refused_losses[] = {
+    { { .kind = BP_MAE, .parameter = 1 }, BP_IDENTITY, BP_ERR_ARGUMENT, "mae takes no parameter" },
+    { { .kind = BP_CROSS_ENTROPY, .parameter = (bp_real)NAN }, BP_SOFTMAX, BP_ERR_ARGUMENT, "takes no parameter" },
+    { { .kind = BP_HUBER, .parameter = -1 }, BP_IDENTITY, BP_ERR_ARGUMENT, "the parameter of huber is -1" },
+    { { .kind = BP_HUBER, .parameter = (bp_real)INFINITY }, BP_IDENTITY, BP_ERR_ARGUMENT, "the parameter of huber is inf" },
+    { { .kind = BP_HUBER, .parameter = (bp_real)NAN }, BP_IDENTITY, BP_ERR_ARGUMENT, "the parameter of huber is nan" },
+    { { .kind = BP_QUANTILE, .parameter = 1 }, BP_IDENTITY, BP_ERR_ARGUMENT, "the parameter of quantile is 1" },
+    { { .kind = BP_QUANTILE, .parameter = (bp_real)-0.5 }, BP_IDENTITY, BP_ERR_ARGUMENT, "quantile is -0.5" },
+    { { .kind = BP_CROSS_ENTROPY, .label_smoothing = 1 }, BP_SOFTMAX, BP_ERR_ARGUMENT, "label_smoothing is 1" },
+    { { .kind = BP_CROSS_ENTROPY, .label_smoothing = (bp_real)-0.5 },
+      BP_SOFTMAX,
+      BP_ERR_ARGUMENT,
+      "label_smoothing is -0.5" },
+    { { .kind = BP_CROSS_ENTROPY, .label_smoothing = (bp_real)NAN },
+      BP_SOFTMAX,
+      BP_ERR_ARGUMENT,
+      "label_smoothing is nan" },
+    { { .label_smoothing = (bp_real)0.5 }, BP_SOFTMAX, BP_ERR_UNSUPPORTED, "smoothing goes with cross_entropy" },
+    { { .class_weights = some_class_weights }, BP_SOFTMAX, BP_ERR_UNSUPPORTED, "class weights go with cross_entropy" },
+    { { .kind = BP_BINARY_CROSS_ENTROPY, .class_weights = some_class_weights },
+      BP_SIGMOID,
+      BP_ERR_UNSUPPORTED,
+      "not with binary_cross_entropy of 4" },
+    { { .kind = BP_CROSS_ENTROPY, .class_weights = bad_class_weights }, BP_SOFTMAX, BP_ERR_ARGUMENT, "class 2 is -1" },
+    { { .kind = BP_CROSS_ENTROPY, .class_weights = infinite_class_weights },
+      BP_SOFTMAX,
+      BP_ERR_ARGUMENT,
+      "class 1 is inf" },
+    { { .kind = BP_CUSTOM_LOSS }, BP_IDENTITY, BP_ERR_ARGUMENT, "`custom` is NULL" },
+    { { .custom = &quartic_loss }, BP_IDENTITY, BP_ERR_ARGUMENT, "`custom` is given" },
+    { { .kind = BP_CUSTOM_LOSS, .custom = &without_function }, BP_IDENTITY, BP_ERR_ARGUMENT, "has no function" },
+    { { .kind = BP_CUSTOM_LOSS, .custom = &without_name }, BP_IDENTITY, BP_ERR_ARGUMENT, "has no name" },
+};
+
+static void settings_that_a_loss_does_not_have_are_refused(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(refused_losses); i++) {
+        struct fixture f;
+        set_up(&f, refused_losses[i].output);
+        const bp_targets T = { .labels = usual_labels };
+        assert_refused(bp_network_loss(&f.net, &f.ws, &refused_losses[i].loss, &T, NULL), refused_losses[i].status,
+                       "loss: ", refused_losses[i].sentence);
+        assert_still_usable(&f, BP_SQUARED_ERROR);
+        tear_down(&f);
+    }
+}
 
 static void a_fused_loss_needs_its_own_output(void **state)
 {
@@ -640,7 +1010,7 @@ static void unknown_losses_and_reductions_are_refused_by_number(void **state)
     set_up(&f, BP_IDENTITY);
     const bp_targets T = { .values = usual_T };
     const int unknown[] = { BP_N_LOSSES, 99, -1 };
-    const char *const text[] = { "3 is no", "99 is no", "-1 is no" };
+    const char *const text[] = { "8 is no", "99 is no", "-1 is no" };
     for (size_t i = 0; i < COUNT(unknown); i++) {
         bp_loss loss = { 0 };
         memcpy(&loss.kind, &unknown[i], sizeof loss.kind); /* as a struct never initialised would have it */
@@ -692,7 +1062,8 @@ static void check_nonfinite_loss(const struct pair *pair, bp_real bias, bool is_
 
     bp_real L = 0;
     const bp_targets T = { .labels = (const int32_t[ROWS]){ 1, 1, 1 } };
-    assert_refused(bp_network_loss(&f.net, &f.ws, &(bp_loss){ .kind = pair->loss }, &T, &L), BP_ERR_NONFINITE, "loss is");
+    const bp_loss loss = loss_of_kind(pair->loss, BP_REDUCE_MEAN);
+    assert_refused(bp_network_loss(&f.net, &f.ws, &loss, &T, &L), BP_ERR_NONFINITE, "loss is");
     assert_true(is_nan ? isnan(L) : L == (bp_real)INFINITY);
     f.net.layers[0].b[1] = 0;
     forward(&f, ROWS, usual_Z);
@@ -713,6 +1084,9 @@ static void a_loss_that_is_infinite_is_reported_as_such(void **state)
     check_nonfinite_loss(&(struct pair){ BP_SQUARED_ERROR, BP_IDENTITY }, BP_REAL_MAX, false);
     check_nonfinite_loss(&(struct pair){ BP_BINARY_CROSS_ENTROPY, BP_SIGMOID }, -(bp_real)INFINITY, false);
     check_nonfinite_loss(&(struct pair){ BP_CROSS_ENTROPY, BP_SOFTMAX }, -(bp_real)INFINITY, false);
+    for (int loss = BP_MAE; loss < BP_N_LOSSES; loss++)
+        check_nonfinite_loss(&(struct pair){ (bp_loss_kind)loss, loss == BP_POISSON ? BP_SOFTPLUS : BP_IDENTITY },
+                             (bp_real)INFINITY, loss == BP_POISSON); /* whose infinity less its logarithm is no number */
 }
 
 /* ---- Names ----------------------------------------------------------------------------------------------------------- */
@@ -721,8 +1095,13 @@ static void a_loss_that_is_infinite_is_reported_as_such(void **state)
 static void every_loss_has_its_value_and_its_name(void **state)
 {
     (void)state;
-    const char *const names[] = { "squared_error", "binary_cross_entropy", "cross_entropy" };
-    const bp_loss_kind kinds[] = { BP_SQUARED_ERROR, BP_BINARY_CROSS_ENTROPY, BP_CROSS_ENTROPY };
+    const char *const names[] = {
+        "squared_error", "binary_cross_entropy", "cross_entropy", "mae", "huber", "poisson", "quantile", "custom"
+    };
+    const bp_loss_kind kinds[] = { BP_SQUARED_ERROR, BP_BINARY_CROSS_ENTROPY,
+                                   BP_CROSS_ENTROPY, BP_MAE,
+                                   BP_HUBER,         BP_POISSON,
+                                   BP_QUANTILE,      BP_CUSTOM_LOSS };
     assert_int_equal(COUNT(names), BP_N_LOSSES);
     for (size_t i = 0; i < COUNT(names); i++) {
         assert_int_equal((size_t)kinds[i], i);
@@ -774,6 +1153,14 @@ int main(void)
         cmocka_unit_test(labels_that_are_no_class_are_refused_with_their_row),
         cmocka_unit_test(weights_below_0_or_not_finite_are_refused_with_their_row),
         cmocka_unit_test(targets_are_given_once),
+        cmocka_unit_test(each_loss_and_its_gradient_are_the_formulas),
+        cmocka_unit_test(a_custom_loss_is_asked_once_a_row_with_its_own_data),
+        cmocka_unit_test(smoothed_labels_are_targets_moved_towards_the_mean),
+        cmocka_unit_test(class_weights_are_sample_weights_by_class),
+        cmocka_unit_test(class_weights_of_one_sigmoid_output_are_two),
+        cmocka_unit_test(labels_of_one_output_are_its_target),
+        cmocka_unit_test(labels_of_one_output_are_0_and_1_and_no_others),
+        cmocka_unit_test(settings_that_a_loss_does_not_have_are_refused),
         cmocka_unit_test(a_fused_loss_needs_its_own_output),
         cmocka_unit_test(unknown_losses_and_reductions_are_refused_by_number),
         cmocka_unit_test(null_pointers_are_refused_by_name),

@@ -321,8 +321,8 @@ static void refuse_half_everywhere(const bp_allocator *half)
     const bp_real X[3] = { 0 }, T[2] = { 0 };
     const bp_dataset data = { .rows = 1, .n_in = 3, .n_out = 2, .X = { .data = X }, .T = { .data = T } };
     assert_int_equal(bp_optimizer_init(&opt, &(bp_optimizer_config){ 0 }, &net.parameters), BP_OK);
-    assert_refused(bp_train(&net, &opt, &data, &(bp_train_config){ .allocator = half }, NULL), BP_ERR_ARGUMENT, "bp_train",
-                   "allocator");
+    assert_refused(bp_train(&net, &opt, &data, &(bp_train_config){ .allocator = half }, NULL), BP_ERR_ARGUMENT,
+                   "training: ", "allocator");
     bp_optimizer_free(&opt);
     bp_network_free(&net);
 }

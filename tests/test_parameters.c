@@ -19,6 +19,8 @@ static void values_are_fixed(void **state)
     (void)state;
     assert_int_equal(BP_WEIGHT, 0);
     assert_int_equal(BP_BIAS, 1);
+    assert_int_equal(BP_GAMMA, 2);
+    assert_int_equal(BP_BETA, 3);
 }
 
 static void segments_have_names(void **state)
@@ -26,7 +28,9 @@ static void segments_have_names(void **state)
     (void)state;
     assert_string_equal(bp_segment_name(BP_WEIGHT), "weight");
     assert_string_equal(bp_segment_name(BP_BIAS), "bias");
-    assert_string_equal(bp_segment_name((bp_segment_kind)2), "unknown");
+    assert_string_equal(bp_segment_name(BP_GAMMA), "gamma");
+    assert_string_equal(bp_segment_name(BP_BETA), "beta");
+    assert_string_equal(bp_segment_name(BP_N_SEGMENT_KINDS), "unknown");
     assert_string_equal(bp_segment_name((bp_segment_kind)-1), "unknown");
 }
 

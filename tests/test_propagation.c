@@ -236,6 +236,23 @@ static void inputs_are_not_copied(void **state)
     free_mixed(&f);
 }
 
+/* f(z) = 2 z, as a user's function. */
+static void apply_doubling(size_t rows, size_t n, bp_real parameter, void *user, const bp_real *Z, bp_real *A)
+{
+    (void)parameter, (void)user;
+    for (size_t i = 0; i < rows * n; i++)
+        A[i] = Z[i] + Z[i];
+}
+
+static void pull_doubling(size_t rows, size_t n, bp_real parameter, void *user, const bp_real *Z, const bp_real *A,
+                          const bp_real *dA, bp_real *dZ)
+{
+    (void)Z, (void)A;
+    apply_doubling(rows, n, parameter, user, dA, dZ);
+}
+
+static const bp_activation_function doubling = { .name = "doubling", .apply = apply_doubling, .pull_back = pull_doubling };
+
 /* Each activation as hidden and as output layer; Y of predict at an odd address, as users have it. */
 static void predict_gives_the_bits_of_forward(void **state)
 {
@@ -244,8 +261,9 @@ static void predict_gives_the_bits_of_forward(void **state)
     fill_normal(X, COUNT(X), 4);
     for (int f = 0; f < (int)BP_N_ACTIVATIONS * 2; f++) {
         const bp_activation activation = (bp_activation)(f / 2);
-        const bp_layer_config layers[] = { { .n_out = 9, .activation = activation },
-                                           { .n_out = 5, .activation = activation } };
+        const bp_activation_function *custom = activation == BP_CUSTOM_ACTIVATION ? &doubling : NULL;
+        const bp_layer_config layers[] = { { .n_out = 9, .activation = activation, .custom = custom },
+                                           { .n_out = 5, .activation = activation, .custom = custom } };
         bp_network net;
         bp_workspace ws, other;
         make(&net, IN, 2, layers);

@@ -24,7 +24,9 @@
 #include "backprop/optimizer.h"
 #include "backprop/propagation.h"
 #include "backprop/rng.h"
+#include "backprop/schedule.h"
 #include "backprop/train.h"
+#include "backprop/trainer.h"
 #include "backprop/workspace.h"
 #include "support/close.h"
 #include "support/reference.h"
@@ -40,63 +42,63 @@ static const struct listed {
     const char *name;
     enum expectation expectation;
 } listed[] = {
-    { "activation-elu", NOT_YET },
-    { "activation-gaussian", NOT_YET },
-    { "activation-gelu", NOT_YET },
-    { "activation-gelu_tanh", NOT_YET },
-    { "activation-hard_sigmoid", NOT_YET },
-    { "activation-hard_tanh", NOT_YET },
+    { "activation-elu", RUNS },
+    { "activation-gaussian", RUNS },
+    { "activation-gelu", RUNS },
+    { "activation-gelu_tanh", RUNS },
+    { "activation-hard_sigmoid", RUNS },
+    { "activation-hard_tanh", RUNS },
     { "activation-identity", RUNS },
     { "activation-leaky_relu", RUNS },
-    { "activation-mish", NOT_YET },
+    { "activation-mish", RUNS },
     { "activation-relu", RUNS },
-    { "activation-selu", NOT_YET },
+    { "activation-selu", RUNS },
     { "activation-sigmoid", RUNS },
-    { "activation-silu", NOT_YET },
-    { "activation-sine", NOT_YET },
-    { "activation-softplus", NOT_YET },
-    { "activation-softsign", NOT_YET },
+    { "activation-silu", RUNS },
+    { "activation-sine", RUNS },
+    { "activation-softplus", RUNS },
+    { "activation-softsign", RUNS },
     { "activation-tanh", RUNS },
-    { "batch-normalization", NOT_YET },
-    { "clip-norm", NOT_YET },
-    { "clip-value", NOT_YET },
+    { "batch-normalization", RUNS },
+    { "clip-norm", RUNS },
+    { "clip-value", RUNS },
     { "deep", RUNS },
-    { "layer-normalization", NOT_YET },
+    { "layer-normalization", RUNS },
     { "linear-regression", RUNS },
     { "loss-binary-cross-entropy", RUNS },
     { "loss-cross-entropy", RUNS },
-    { "loss-cross-entropy-smoothed", NOT_YET },
-    { "loss-huber", NOT_YET },
-    { "loss-mae", NOT_YET },
+    { "loss-cross-entropy-smoothed", RUNS },
+    { "loss-huber", RUNS },
+    { "loss-mae", RUNS },
     { "loss-mse-sum", RUNS },
-    { "loss-poisson", NOT_YET },
-    { "loss-quantile", NOT_YET },
+    { "loss-poisson", RUNS },
+    { "loss-quantile", RUNS },
     { "loss-softmax-mse", RUNS },
     { "loss-weighted-cross-entropy", RUNS },
     { "loss-weighted-mse", RUNS },
     { "one-row", RUNS },
-    { "optimizer-adadelta", NOT_YET },
-    { "optimizer-adagrad", NOT_YET },
-    { "optimizer-adam", NOT_YET },
-    { "optimizer-adam-betas", NOT_YET },
-    { "optimizer-adam-weight-decay", NOT_YET },
-    { "optimizer-adamw", NOT_YET },
-    { "optimizer-amsgrad", NOT_YET },
-    { "optimizer-momentum", NOT_YET },
-    { "optimizer-nadam", NOT_YET },
-    { "optimizer-nesterov", NOT_YET },
-    { "optimizer-rmsprop", NOT_YET },
-    { "optimizer-rmsprop-centered", NOT_YET },
-    { "optimizer-rmsprop-momentum", NOT_YET },
-    { "optimizer-rprop", NOT_YET },
-    { "optimizer-sgd-weight-decay", NOT_YET },
-    { "penalty-l1", NOT_YET },
-    { "penalty-l2", NOT_YET },
-    { "schedule-cosine-warmup", NOT_YET },
-    { "schedule-exponential", NOT_YET },
-    { "schedule-inverse-time", NOT_YET },
-    { "schedule-polynomial", NOT_YET },
-    { "schedule-step", NOT_YET },
+    { "optimizer-adadelta", RUNS },
+    { "optimizer-adagrad", RUNS },
+    { "optimizer-adam", RUNS },
+    { "optimizer-adam-betas", RUNS },
+    { "optimizer-adam-weight-decay", RUNS },
+    { "optimizer-adamw", RUNS },
+    { "optimizer-amsgrad", RUNS },
+    { "optimizer-momentum", RUNS },
+    { "optimizer-nadam", RUNS },
+    { "optimizer-nesterov", RUNS },
+    { "optimizer-rmsprop", RUNS },
+    { "optimizer-rmsprop-centered", RUNS },
+    { "optimizer-rmsprop-momentum", RUNS },
+    { "optimizer-rprop", RUNS },
+    { "optimizer-sgd-weight-decay", RUNS },
+    { "penalty-l1", RUNS },
+    { "penalty-l2", RUNS },
+    { "schedule-cosine-warmup", RUNS },
+    { "schedule-exponential", RUNS },
+    { "schedule-inverse-time", RUNS },
+    { "schedule-polynomial", RUNS },
+    { "schedule-step", RUNS },
     { "wide", RUNS },
     { "xor-numpy-1", RUNS },
     { "xor-numpy-3", RUNS },
@@ -109,12 +111,39 @@ struct settings {
     bp_layer_config layers[REFERENCE_MAX_LINES];
     bp_loss loss;
     bp_optimizer_config optimizer;
+    bp_schedule schedule;
 };
 
 static bp_layer_config *last_layer(struct settings *to)
 {
     return &to->layers[to->n_layers - 1];
 }
+
+#ifndef BACKPROP_SINGLE
+/*
+ * hard_sigmoid as PyTorch 1.13 computes it: its derivative is 1.0F / 6.0F also where numbers are doubles (ATen's
+ * hardsigmoid_backward), which is 1/6 (1 + 2^-25). The file has that in it. With it, it is met within FORMAT.md's bounds; a
+ * test of its own holds BP_HARD_SIGMOID to what is left.
+ */
+static void hard_sigmoid(size_t rows, size_t n, bp_real parameter, void *user, const bp_real *Z, bp_real *A)
+{
+    (void)parameter, (void)user;
+    for (size_t i = 0; i < rows * n; i++)
+        A[i] = fmin(fmax(Z[i] + 3, 0), 6) / 6;
+}
+
+static void hard_sigmoid_back(size_t rows, size_t n, bp_real parameter, void *user, const bp_real *Z, const bp_real *A,
+                              const bp_real *dA, bp_real *dZ)
+{
+    (void)parameter, (void)user, (void)A;
+    for (size_t i = 0; i < rows * n; i++)
+        dZ[i] = fabs(Z[i]) < 3 ? dA[i] * (double)(1.0F / 6.0F) : 0;
+}
+
+static const bp_activation_function hard_sigmoid_of_pytorch = { .name = "hard_sigmoid of PyTorch",
+                                                                .apply = hard_sigmoid,
+                                                                .pull_back = hard_sigmoid_back };
+#endif
 
 static void set_units(struct settings *to, double number)
 {
@@ -126,9 +155,25 @@ static void set_activation(struct settings *to, double number)
     last_layer(to)->activation = (bp_activation)number;
 }
 
+static void set_hard_sigmoid(struct settings *to, double number)
+{
+#ifdef BACKPROP_SINGLE
+    set_activation(to, number);
+#else
+    (void)number;
+    set_activation(to, BP_CUSTOM_ACTIVATION);
+    last_layer(to)->custom = &hard_sigmoid_of_pytorch;
+#endif
+}
+
 static void set_parameter(struct settings *to, double number)
 {
     last_layer(to)->parameter = (bp_real)number;
+}
+
+static void set_normalization(struct settings *to, double number)
+{
+    last_layer(to)->normalization = (bp_normalization)number;
 }
 
 static void set_loss(struct settings *to, double number)
@@ -139,6 +184,16 @@ static void set_loss(struct settings *to, double number)
 static void set_reduction(struct settings *to, double number)
 {
     to->loss.reduction = (bp_reduction)number;
+}
+
+static void set_loss_parameter(struct settings *to, double number)
+{
+    to->loss.parameter = (bp_real)number;
+}
+
+static void set_label_smoothing(struct settings *to, double number)
+{
+    to->loss.label_smoothing = (bp_real)number;
 }
 
 static void set_optimizer(struct settings *to, double number)
@@ -161,6 +216,16 @@ static void set_nesterov(struct settings *to, double number)
     to->optimizer.nesterov = number != 0;
 }
 
+static void set_amsgrad(struct settings *to, double number)
+{
+    to->optimizer.amsgrad = number != 0;
+}
+
+static void set_centered(struct settings *to, double number)
+{
+    to->optimizer.centered = number != 0;
+}
+
 static void set_beta1(struct settings *to, double number)
 {
     to->optimizer.beta1 = (bp_real)number;
@@ -171,9 +236,69 @@ static void set_beta2(struct settings *to, double number)
     to->optimizer.beta2 = (bp_real)number;
 }
 
+static void set_rho(struct settings *to, double number)
+{
+    to->optimizer.rho = (bp_real)number;
+}
+
 static void set_epsilon(struct settings *to, double number)
 {
     to->optimizer.epsilon = (bp_real)number;
+}
+
+static void set_weight_decay(struct settings *to, double number)
+{
+    to->optimizer.weight_decay = (bp_real)number;
+}
+
+static void set_l1(struct settings *to, double number)
+{
+    to->optimizer.l1 = (bp_real)number;
+}
+
+static void set_l2(struct settings *to, double number)
+{
+    to->optimizer.l2 = (bp_real)number;
+}
+
+static void set_clip_norm(struct settings *to, double number)
+{
+    to->optimizer.clip_norm = (bp_real)number;
+}
+
+static void set_clip_value(struct settings *to, double number)
+{
+    to->optimizer.clip_value = (bp_real)number;
+}
+
+static void set_schedule(struct settings *to, double number)
+{
+    to->schedule.kind = (bp_schedule_kind)number;
+}
+
+static void set_gamma(struct settings *to, double number)
+{
+    to->schedule.gamma = number;
+}
+
+static void set_minimum(struct settings *to, double number)
+{
+    to->schedule.minimum = number;
+}
+
+static void set_power(struct settings *to, double number)
+{
+    to->schedule.power = number;
+}
+
+static void set_period(struct settings *to, double number)
+{
+    to->schedule.period = (uint64_t)number;
+}
+
+static void set_warmup(struct settings *to, double number)
+{
+    to->schedule.warmup = (uint64_t)number;
 }
 
 /* What the library can do, in the words of the format. A new feature is a new row, and its cases become RUNS above. */
@@ -190,19 +315,64 @@ static const struct row {
     { "layer", "activation", "relu", set_activation, BP_RELU },
     { "layer", "activation", "leaky_relu", set_activation, BP_LEAKY_RELU },
     { "layer", "activation", "softmax", set_activation, BP_SOFTMAX },
+    { "layer", "activation", "elu", set_activation, BP_ELU },
+    { "layer", "activation", "selu", set_activation, BP_SELU },
+    { "layer", "activation", "gelu", set_activation, BP_GELU },
+    { "layer", "activation", "gelu_tanh", set_activation, BP_GELU_TANH },
+    { "layer", "activation", "silu", set_activation, BP_SILU },
+    { "layer", "activation", "mish", set_activation, BP_MISH },
+    { "layer", "activation", "softplus", set_activation, BP_SOFTPLUS },
+    { "layer", "activation", "softsign", set_activation, BP_SOFTSIGN },
+    { "layer", "activation", "hard_sigmoid", set_hard_sigmoid, BP_HARD_SIGMOID },
+    { "layer", "activation", "hard_tanh", set_activation, BP_HARD_TANH },
+    { "layer", "activation", "gaussian", set_activation, BP_GAUSSIAN },
+    { "layer", "activation", "sine", set_activation, BP_SINE },
     { "layer", "parameter", NULL, set_parameter, 0 },
+    { "layer", "normalization", "batch", set_normalization, BP_BATCH_NORMALIZATION },
+    { "layer", "normalization", "layer", set_normalization, BP_LAYER_NORMALIZATION },
     { "loss", "kind", "mse", set_loss, BP_SQUARED_ERROR },
+    { "loss", "kind", "mae", set_loss, BP_MAE },
+    { "loss", "kind", "huber", set_loss, BP_HUBER },
+    { "loss", "delta", NULL, set_loss_parameter, 0 },
+    { "loss", "kind", "quantile", set_loss, BP_QUANTILE },
+    { "loss", "q", NULL, set_loss_parameter, 0 },
+    { "loss", "kind", "poisson", set_loss, BP_POISSON },
     { "loss", "kind", "binary_cross_entropy", set_loss, BP_BINARY_CROSS_ENTROPY },
     { "loss", "kind", "cross_entropy", set_loss, BP_CROSS_ENTROPY },
+    { "loss", "label_smoothing", NULL, set_label_smoothing, 0 },
     { "loss", "reduction", "sum", set_reduction, BP_REDUCE_SUM },
     { "optimizer", "kind", "sgd", set_optimizer, BP_SGD },
     { "optimizer", "kind", "adam", set_optimizer, BP_ADAM },
+    { "optimizer", "kind", "adamw", set_optimizer, BP_ADAMW },
+    { "optimizer", "kind", "nadam", set_optimizer, BP_NADAM },
+    { "optimizer", "kind", "adagrad", set_optimizer, BP_ADAGRAD },
+    { "optimizer", "kind", "adadelta", set_optimizer, BP_ADADELTA },
+    { "optimizer", "kind", "rmsprop", set_optimizer, BP_RMSPROP },
+    { "optimizer", "kind", "rprop", set_optimizer, BP_RPROP_MINUS },
     { "optimizer", "learning_rate", NULL, set_learning_rate, 0 },
     { "optimizer", "momentum", NULL, set_momentum, 0 },
     { "optimizer", "nesterov", NULL, set_nesterov, 0 },
     { "optimizer", "beta1", NULL, set_beta1, 0 },
     { "optimizer", "beta2", NULL, set_beta2, 0 },
+    { "optimizer", "amsgrad", NULL, set_amsgrad, 0 },
+    { "optimizer", "rho", NULL, set_rho, 0 },
+    { "optimizer", "centered", NULL, set_centered, 0 },
     { "optimizer", "epsilon", NULL, set_epsilon, 0 },
+    { "optimizer", "weight_decay", NULL, set_weight_decay, 0 },
+    { "schedule", "kind", "step", set_schedule, BP_SCHEDULE_STEP },
+    { "schedule", "kind", "exponential", set_schedule, BP_SCHEDULE_EXPONENTIAL },
+    { "schedule", "kind", "inverse_time", set_schedule, BP_SCHEDULE_INVERSE_TIME },
+    { "schedule", "kind", "polynomial", set_schedule, BP_SCHEDULE_POLYNOMIAL },
+    { "schedule", "kind", "cosine", set_schedule, BP_SCHEDULE_COSINE },
+    { "schedule", "gamma", NULL, set_gamma, 0 },
+    { "schedule", "period", NULL, set_period, 0 },
+    { "schedule", "warmup", NULL, set_warmup, 0 },
+    { "schedule", "minimum", NULL, set_minimum, 0 },
+    { "schedule", "power", NULL, set_power, 0 },
+    { "l1", "value", NULL, set_l1, 0 },
+    { "l2", "value", NULL, set_l2, 0 },
+    { "clip_norm", "value", NULL, set_clip_norm, 0 },
+    { "clip_value", "value", NULL, set_clip_value, 0 },
 };
 
 static const struct row *find_row(const char *line, const struct reference_setting *setting)
@@ -256,6 +426,7 @@ struct fixture {
     bp_real *X, *T, *weights;
     bp_real *grad, *dX, *Y, *losses;
     struct spread spread;
+    size_t n_certain; /* losses from the first on that the file can be compared in: see the bounds */
 };
 
 static void read_case(struct reference *file, const char *name)
@@ -301,24 +472,40 @@ static void make_arrays(struct fixture *f)
     f->targets = (bp_targets){ .values = f->T, .weights = file->sample_weights.name != NULL ? f->weights : NULL };
 }
 
+/* Running means of 0 and variances of 1, as the files begin. */
+static void forget_state(const bp_network *net)
+{
+    for (size_t l = 0; l < net->n_layers; l++)
+        for (size_t j = 0; net->layers[l].running_mean != NULL && j < net->layers[l].n_out; j++) {
+            net->layers[l].running_mean[j] = 0;
+            net->layers[l].running_var[j] = 1;
+        }
+}
+
 /* The state before training: parameters as in the file, an optimizer that has done nothing. */
 static void begin(struct fixture *f)
 {
     to_real(&f->file.parameters_start, f->net.parameters.params);
+    forget_state(&f->net);
     bp_optimizer_free(&f->opt);
     assert_int_equal(bp_optimizer_init(&f->opt, &f->settings.optimizer, &f->net.parameters), BP_OK);
 }
 
 static void measure_spread(struct fixture *f); /* under XOR, simulated */
 
-static void set_up(struct fixture *f, const char *name)
+static size_t count_certain(struct fixture *f); /* under Bounds */
+
+static void read_and_translate(struct fixture *f, const char *name)
 {
     char missing[96];
     *f = (struct fixture){ 0 };
     read_case(&f->file, name);
     if (!translate(&f->file, &f->settings, missing))
         fail_msg("%s cannot run: the library has no %s", name, missing);
+}
 
+static void build(struct fixture *f)
+{
     const bp_network_config config = { .n_in = f->file.n_in,
                                        .n_layers = f->settings.n_layers,
                                        .layers = f->settings.layers };
@@ -330,6 +517,14 @@ static void set_up(struct fixture *f, const char *name)
     begin(f);
     if (f->file.is_trace)
         measure_spread(f);
+    f->n_certain = count_certain(f);
+    begin(f);
+}
+
+static void set_up(struct fixture *f, const char *name)
+{
+    read_and_translate(f, name);
+    build(f);
 }
 
 static void tear_down(struct fixture *f)
@@ -352,7 +547,10 @@ static size_t count_wrong(bool traces, bool (*holds)(struct fixture *f))
             continue;
         set_up(&f, listed[i].name);
         assert_int_equal(f.file.is_trace, traces);
-        n_wrong += !holds(&f);
+        if (!holds(&f)) {
+            print_error("it is not so for %s\n", listed[i].name);
+            n_wrong++;
+        }
         tear_down(&f);
     }
     return n_wrong;
@@ -477,6 +675,12 @@ static double largest(const struct reference_block *block)
  * is for S being the largest of few runs, for other orders of summation, and for x, t and the settings, which are
  * rounded here and not there. What was seen is 0.2 to 1.0 times 2^29 S, case by case.
  *
+ * Rprop goes by the signs of gradients. A component that is nearer to 0 than its own error has any sign, and its parameter
+ * then takes another way, by steps that grow to 12: from there on nothing is near the file, though the loss is as good. (In
+ * the end the file's net is so saturated that its smallest components are 0 in single precision.) What can be compared are
+ * the losses up to the first step of which any component is below the bounds above: those of the start, plus that after
+ * training for the parameters at which it is taken. Each step before it is +-s with the same sign as in the file.
+ *
  * A trace is too long for that, 10000 steps in which the roundings of the parameters add up; how they do depends on the
  * path. So it is simulated: in double, but each parameter replaced after each step by one of the two floats beside it.
  * All but a thousandth of the changes r g are larger than the distance of floats there, so rounding to nearest behaves
@@ -495,10 +699,44 @@ static double start_bound(const struct fixture *f, const struct reference_block 
     return (double)K * unit_roundoff * max;
 }
 
+static double allowance(const struct fixture *f)
+{
+    return 10 * 0x1p29 * f->file.sensitivity;
+}
+
 static double end_bound(const struct fixture *f, const struct reference_block *block, size_t i)
 {
     (void)block, (void)i;
-    return 10 * 0x1p29 * f->file.sensitivity;
+    return allowance(f);
+}
+
+static bool all_signs_are_certain(const struct fixture *f)
+{
+    double max = 0, least = INFINITY;
+    for (size_t k = 0; k < f->file.n_params; k++) {
+        max = fmax(max, fabs((double)f->grad[k]));
+        least = fmin(least, fabs((double)f->grad[k]));
+    }
+    return least > start_bound(f, NULL, max, 0) + end_bound(f, NULL, 0);
+}
+
+static void forward_and_loss(struct fixture *f, bp_real *L);
+
+static size_t count_certain(struct fixture *f)
+{
+    if (f->settings.optimizer.kind != BP_RPROP_MINUS)
+        return f->file.losses.n;
+    size_t n = 0;
+    bool certain = true;
+    for (; n < f->file.steps && certain; n++) {
+        bp_real L;
+        forward_and_loss(f, &L);
+        assert_int_equal(bp_network_backward(&f->net, &f->ws, NULL, f->grad, NULL, BP_OVERWRITE), BP_OK);
+        certain = all_signs_are_certain(f);
+        assert_int_equal(bp_optimizer_step(&f->opt, &f->net.parameters, f->grad, L), BP_OK);
+    }
+    print_message("%s: %zu of %zu losses are certain\n", f->file.name, n, f->file.steps);
+    return n;
 }
 
 static double trace_bound(const struct fixture *f, const struct reference_block *block, size_t i)
@@ -520,15 +758,25 @@ static double start_bound(const struct fixture *f, const struct reference_block 
     return 1e-12 * (fabs(block->values[i]) + 1);
 }
 
+static double allowance(const struct fixture *f)
+{
+    return 100 * f->file.sensitivity;
+}
+
 static double end_bound(const struct fixture *f, const struct reference_block *block, size_t i)
 {
-    return 1e-11 * (fabs(block->values[i]) + 1) + 100 * f->file.sensitivity;
+    return 1e-11 * (fabs(block->values[i]) + 1) + allowance(f);
 }
 
 static double trace_bound(const struct fixture *f, const struct reference_block *block, size_t i)
 {
     (void)f, (void)block, (void)i;
     return 1e-9;
+}
+
+static size_t count_certain(struct fixture *f)
+{
+    return f->file.losses.n;
 }
 
 #endif
@@ -632,6 +880,35 @@ static void outputs_loss_and_gradients_at_the_start_are_those_of_the_files(void 
     assert_int_equal(count_wrong(false, starts_right), 0);
 }
 
+#ifndef BACKPROP_SINGLE
+/* The gradient is made of products with f' of each hard_sigmoid layer on the way, each 1 + 2^-25 too large in the file. */
+static void hard_sigmoid_is_as_far_from_the_file_as_the_sixth_of_pytorch(void **state)
+{
+    (void)state;
+    struct fixture f;
+    size_t n = 0;
+    read_and_translate(&f, "activation-hard_sigmoid");
+    for (size_t l = 0; l < f.settings.n_layers; l++)
+        if (f.settings.layers[l].custom != NULL) {
+            f.settings.layers[l].custom = NULL;
+            f.settings.layers[l].activation = BP_HARD_SIGMOID;
+            n++;
+        }
+    assert_int_equal(n, 2);
+    build(&f);
+    bp_real L;
+    forward_and_loss(&f, &L);
+    backward(&f, f.dX, BP_OVERWRITE);
+    assert_true(compare(&f, &f.file.outputs_start, 1, f.ws.Y).ratio <= 1 &&
+                compare(&f, &f.file.loss_start, 1, &L).ratio <= 1);
+    for (size_t i = 0; i < f.file.n_params; i++)
+        assert_close((double)f.grad[i], f.file.gradient_start.values[i], 1.01 * 0x1p-24 * fabs((double)f.grad[i]) + 1e-12);
+    for (size_t i = 0; i < f.file.x.n; i++) /* through both layers, in all terms */
+        assert_close((double)f.dX[i] * (1 + 0x1p-24), f.file.input_gradient_start.values[i], 1e-12);
+    tear_down(&f);
+}
+#endif
+
 static bool accumulates_right(struct fixture *f)
 {
     forward_and_loss(f, NULL);
@@ -656,11 +933,21 @@ static void optimizer_step(struct fixture *f, bp_real L)
     assert_int_equal(bp_optimizer_step(&f->opt, &f->net.parameters, f->grad, L), BP_OK);
 }
 
+/* The rate of the step to come, from the one that training began at. */
+static void set_rate(struct fixture *f, double base)
+{
+    assert_int_equal(bp_schedule_check(&f->settings.schedule), BP_OK);
+    f->opt.learning_rate = (bp_real)bp_schedule_rate(&f->settings.schedule, base, f->opt.n_steps);
+}
+
 static void train_by_own_loop(struct fixture *f)
 {
+    const double base = (double)f->opt.learning_rate;
     for (size_t step = 0; step < f->file.steps; step++) {
         forward_and_loss(f, &f->losses[step]);
         backward(f, NULL, BP_OVERWRITE);
+        assert_int_equal(bp_network_update_state(&f->net, &f->ws), BP_OK);
+        set_rate(f, base);
         optimizer_step(f, f->losses[step]);
     }
 }
@@ -679,7 +966,9 @@ static bp_real share_of_row(const struct fixture *f, size_t i)
 /* A batch in as many parts as it has rows, their gradients accumulated: the sum of the rows' shares is the mean. */
 static void train_row_by_row(struct fixture *f)
 {
-    const bp_loss sum = { .kind = f->settings.loss.kind, .reduction = BP_REDUCE_SUM };
+    const double base = (double)f->opt.learning_rate;
+    bp_loss sum = f->settings.loss;
+    sum.reduction = BP_REDUCE_SUM;
     for (size_t step = 0; step < f->file.steps; step++) {
         double loss = 0;
         for (size_t i = 0; i < f->file.rows; i++) {
@@ -691,35 +980,69 @@ static void train_row_by_row(struct fixture *f)
             loss += (double)L;
         }
         f->losses[step] = (bp_real)loss;
+        set_rate(f, base);
         optimizer_step(f, f->losses[step]);
     }
+}
+
+static bp_dataset data_of(const struct fixture *f)
+{
+    return (bp_dataset){ .rows = f->file.rows,
+                         .n_in = f->net.n_in,
+                         .n_out = f->net.n_out,
+                         .X.data = f->X,
+                         .T.data = f->T,
+                         .weights.data = f->targets.weights };
+}
+
+static bp_train_config config_of(const struct fixture *f)
+{
+    return (bp_train_config){
+        .epochs = f->file.steps, .batch = f->file.rows, .loss = f->settings.loss, .schedule = f->settings.schedule
+    };
+}
+
+static void take_losses(struct fixture *f, const bp_train_report *report)
+{
+    assert_int_equal(report->reason, BP_STOPPED_EPOCHS);
+    assert_int_equal(report->n_epochs, f->file.steps);
+    memcpy(f->losses, report->losses, f->file.steps * sizeof *f->losses);
 }
 
 /* One batch of all rows; for plain gradient descent this is the path without a gradient. */
 static void train_by_bp_train(struct fixture *f)
 {
-    const bp_dataset data = { .rows = f->file.rows,
-                              .n_in = f->net.n_in,
-                              .n_out = f->net.n_out,
-                              .X.data = f->X,
-                              .T.data = f->T,
-                              .weights.data = f->targets.weights };
-    const bp_train_config config = { .epochs = f->file.steps, .batch = f->file.rows, .loss = f->settings.loss };
+    const bp_dataset data = data_of(f);
+    const bp_train_config config = config_of(f);
     bp_train_report report;
     assert_int_equal(bp_train(&f->net, &f->opt, &data, &config, &report), BP_OK);
-    assert_int_equal(report.reason, BP_STOPPED_EPOCHS);
-    assert_int_equal(report.n_epochs, f->file.steps);
-    memcpy(f->losses, report.losses, f->file.steps * sizeof *f->losses);
+    take_losses(f, &report);
     bp_train_report_free(&report);
+}
+
+/* The same in a trainer that is interrupted after each step. */
+static void train_by_trainer(struct fixture *f)
+{
+    const bp_dataset data = data_of(f);
+    const bp_train_config config = config_of(f);
+    const bp_run_limit one_step = { .steps = 1 };
+    bp_trainer trainer;
+    assert_int_equal(bp_trainer_init(&trainer, &f->net, &f->opt, &data, &config), BP_OK);
+    while (!trainer.is_done)
+        assert_int_equal(bp_trainer_run(&trainer, &one_step), BP_OK);
+    take_losses(f, &trainer.report);
+    bp_trainer_free(&trainer);
 }
 
 static const struct way {
     const char *name;
     void (*train)(struct fixture *f); /* from begin() to the last step, with all losses */
+    bool by_rows;                     /* a batch normalization has then nothing to work on */
 } ways[] = {
-    { "own loop", train_by_own_loop },
-    { "row by row", train_row_by_row },
-    { "bp_train", train_by_bp_train },
+    { "own loop", train_by_own_loop, false },
+    { "row by row", train_row_by_row, true },
+    { "bp_train", train_by_bp_train, false },
+    { "trainer", train_by_trainer, false },
 };
 
 /* A trace has every hundredth loss only: moves these to the front. */
@@ -729,36 +1052,56 @@ static void thin_out_losses(struct fixture *f)
         f->losses[i] = f->losses[100 * i];
 }
 
-/* Trains and compares. n_right counts the blocks that are right, others are printed; NULL: only the ratio is wanted. */
-static double worst_ratio_after(struct fixture *f, const struct way *way, size_t *n_right)
+/* Of a case that single precision cannot follow to its end. */
+static double worst_ratio_of_certain_losses(struct fixture *f, const struct way *way, size_t *n_wrong)
+{
+    struct reference_block certain = f->file.losses;
+    certain.n = f->n_certain;
+    const struct verdict verdict = compare(f, &certain, 1, f->losses);
+    if (n_wrong != NULL)
+        *n_wrong += verdict.ratio > 1;
+    if (verdict.ratio > 1 && n_wrong != NULL)
+        print_error("%s, %s: losses[%zu] is %.9g, expected %.9g within %g\n", f->file.name, way->name, verdict.at,
+                    verdict.actual, verdict.expected, verdict.bound);
+    return verdict.ratio;
+}
+
+/* Trains and compares. n_wrong counts the blocks that are not right, which are printed; NULL: only the ratio is wanted. */
+static double worst_ratio_after(struct fixture *f, const struct way *way, size_t *n_wrong)
 {
     const struct reference *file = &f->file;
     way->train(f);
     thin_out_losses(f);
     assert_int_equal(bp_predict(&f->net, &f->inference, f->X, file->rows, f->Y), BP_OK);
+    assert_int_equal(f->net.n_state, file->running_statistics_end.n);
+    if (f->n_certain < file->losses.n)
+        return worst_ratio_of_certain_losses(f, way, n_wrong);
     const struct verdict verdicts[] = { compare(f, &file->losses, 1, f->losses),
                                         compare(f, &file->parameters_end, 1, f->net.parameters.params),
-                                        compare(f, &file->outputs_end_inference, 1, f->Y) };
+                                        compare(f, &file->outputs_end_inference, 1, f->Y),
+                                        compare(f, &file->running_statistics_end, 1, f->net.state) };
     double worst = 0;
-    for (size_t i = 0; i < COUNT(verdicts); i++) {
+    for (size_t i = 0; i < COUNT(verdicts) && verdicts[i].block->name != NULL; i++) {
         worst = fmax(worst, verdicts[i].ratio);
-        if (n_right != NULL)
-            *n_right += is_right(f, way->name, &verdicts[i]);
+        if (n_wrong != NULL)
+            *n_wrong += !is_right(f, way->name, &verdicts[i]);
     }
     return worst;
 }
 
 static bool trains_right(struct fixture *f)
 {
-    size_t n_right = 0;
+    size_t n_wrong = 0;
     for (size_t i = 0; i < COUNT(ways); i++) {
+        if (ways[i].by_rows && f->net.n_state > 0)
+            continue;
         begin(f);
-        (void)worst_ratio_after(f, &ways[i], &n_right);
+        (void)worst_ratio_after(f, &ways[i], &n_wrong);
     }
-    return n_right == 3 * COUNT(ways);
+    return n_wrong == 0;
 }
 
-static void training_in_three_ways_meets_losses_parameters_and_outputs_of_the_files(void **state)
+static void training_in_each_way_meets_losses_parameters_and_outputs_of_the_files(void **state)
 {
     (void)state;
     assert_int_equal(count_wrong(false, trains_right), 0);
@@ -866,9 +1209,15 @@ static void a_number_that_is_nan_is_noticed(void **state)
     tear_down(&f);
 }
 
+/* A case that is allowed more must show what is four times as large. */
+static double wrong_by(const struct fixture *f, double usually)
+{
+    return fmax(usually, 4 * allowance(f));
+}
+
 static bool a_spoiled_parameter_is_noticed(struct fixture *f)
 {
-    f->net.parameters.params[0] += (bp_real)(f->file.is_trace ? wrong_setting : wrong_number);
+    f->net.parameters.params[0] += (bp_real)wrong_by(f, f->file.is_trace ? wrong_setting : wrong_number);
     return worst_ratio_after(f, &ways[0], NULL) > 1;
 }
 
@@ -881,7 +1230,7 @@ static void training_from_one_wrong_parameter_is_noticed(void **state)
 
 static bool a_spoiled_rate_is_noticed(struct fixture *f)
 {
-    f->opt.learning_rate *= (bp_real)(1 + wrong_setting);
+    f->opt.learning_rate *= (bp_real)(1 + wrong_by(f, wrong_setting));
     return worst_ratio_after(f, &ways[0], NULL) > 1;
 }
 
@@ -1055,8 +1404,11 @@ int main(void)
         cmocka_unit_test(every_file_of_the_directory_is_listed),
         cmocka_unit_test(every_case_whose_words_the_library_has_is_run),
         cmocka_unit_test(outputs_loss_and_gradients_at_the_start_are_those_of_the_files),
+#ifndef BACKPROP_SINGLE
+        cmocka_unit_test(hard_sigmoid_is_as_far_from_the_file_as_the_sixth_of_pytorch),
+#endif
         cmocka_unit_test(a_gradient_accumulated_twice_is_twice_that_of_the_files),
-        cmocka_unit_test(training_in_three_ways_meets_losses_parameters_and_outputs_of_the_files),
+        cmocka_unit_test(training_in_each_way_meets_losses_parameters_and_outputs_of_the_files),
         cmocka_unit_test(the_simulated_xor_net_is_that_of_the_files),
         cmocka_unit_test(ten_thousand_steps_of_xor_end_where_numpy_ends),
         cmocka_unit_test(xor_from_seed_1_is_learned),

@@ -61,6 +61,12 @@ static const struct named_rule rules[] = {
     { "momentum", { .learning_rate = (bp_real)0.03, .momentum = (bp_real)0.9 } },
     { "nesterov", { .learning_rate = (bp_real)0.03, .momentum = (bp_real)0.9, .nesterov = true } },
     { "adam", { .kind = BP_ADAM, .learning_rate = (bp_real)0.02 } },
+    { "adagrad", { .kind = BP_ADAGRAD, .learning_rate = (bp_real)0.5 } },
+    { "amsgrad with decay",
+      { .kind = BP_ADAMW, .learning_rate = (bp_real)0.02, .amsgrad = true, .weight_decay = (bp_real)0.01 } },
+    { "nadam", { .kind = BP_NADAM, .learning_rate = (bp_real)0.02 } },
+    { "adadelta", { .kind = BP_ADADELTA, .learning_rate = 5 } },
+    { "rmsprop", { .kind = BP_RMSPROP, .learning_rate = (bp_real)0.01, .momentum = (bp_real)0.5, .centered = true } },
 };
 
 #define PLAIN (&rules[0].config)
@@ -125,7 +131,7 @@ static void train(struct problem *p, const bp_train_config *config, bp_train_rep
 /* ---- What a network and its optimizer are at a moment ---------------------------------------------------------------- */
 
 struct snapshot {
-    bp_real params[N_PARAMS], state[2 * N_PARAMS];
+    bp_real params[N_PARAMS], state[3 * N_PARAMS];
     uint64_t n_steps;
 };
 
@@ -1048,6 +1054,8 @@ static void values_of_the_reasons_are_fixed(void **state)
     assert_int_equal(BP_STOPPED_CALLBACK, 3);
     assert_int_equal(BP_STOPPED_DIVERGED, 4);
     assert_int_equal(BP_STOPPED_ERROR, 5);
+    assert_int_equal(BP_STOPPED_PATIENCE, 6);
+    assert_int_equal(BP_STOPPED_CANCELLED, 7);
 }
 
 /* ---- Divergence ------------------------------------------------------------------------------------------------------ */
@@ -1073,7 +1081,7 @@ static void assert_diverges(struct problem *p, const bp_train_config *config, co
                             bp_train_report *report)
 {
     char sentence[200];
-    assert_refused(bp_train(&p->net, &p->opt, &p->data, config, report), BP_ERR_DIVERGED, "bp_train: ");
+    assert_refused(bp_train(&p->net, &p->opt, &p->data, config, report), BP_ERR_DIVERGED, "training: ");
     (void)snprintf(sentence, sizeof sentence, "%s not finite at epoch %zu, step %zu of %zu, learning rate %g", what,
                    report->epoch, report->step, steps, (double)p->opt.learning_rate);
     test_assert_refused(BP_ERR_DIVERGED, BP_ERR_DIVERGED, (const char *const[]){ sentence, NULL }, "bp_train", __FILE__,
@@ -1118,7 +1126,7 @@ static void training_goes_on_after_divergence_with_a_smaller_rate(void **state)
         assert_diverges(&line.p, &(bp_train_config){ .batch = 2 }, "the loss is", 3, &report);
         bp_train_report_free(&report);
 
-        line.p.opt.learning_rate = (bp_real)0.005;
+        line.p.opt.learning_rate = rules[r].config.kind == BP_SGD ? (bp_real)0.005 : rules[r].config.learning_rate;
         train(&line.p, &(bp_train_config){ .epochs = 200, .batch = 2 }, &report);
         assert_true(report.losses[199] < report.losses[0] / 2);
         bp_train_report_free(&report);
@@ -1127,7 +1135,7 @@ static void training_goes_on_after_divergence_with_a_smaller_rate(void **state)
 }
 
 /* One step an epoch, each larger than the one before by about the rate, so that a few epochs end well before the squares
- * overflow. Adam's steps are all as large as the rate: it must be larger still. */
+ * overflow. Adam's steps and its kin's are all as large as the rate: it must be larger still. */
 static void divergence_leaves_the_end_of_the_last_good_epoch(void **state)
 {
     (void)state;
@@ -1136,12 +1144,12 @@ static void divergence_leaves_the_end_of_the_last_good_epoch(void **state)
         struct line line;
         struct problem *p = &line.p;
         make_line(&line, &rules[r].config);
-        p->opt.learning_rate = p->opt.kind == BP_ADAM ? HUGE_RATE : growing;
+        p->opt.learning_rate = p->opt.settings.kind != BP_SGD ? HUGE_RATE : growing;
 
         bp_train_report report;
         const bp_train_config config = watched(p, (bp_train_config){ .epochs = 50, .batch = 6 });
         assert_diverges(p, &config, "the loss is", 1, &report);
-        assert_true(report.n_epochs >= (p->opt.kind == BP_ADAM ? 1 : 3));
+        assert_true(report.n_epochs >= (p->opt.settings.kind != BP_SGD ? 1 : 3));
         assert_int_equal(report.n_epochs, record.n_epochs);
         assert_int_equal(report.epoch, record.n_epochs + 1);
         for (size_t e = 0; e < report.n_epochs; e++)
@@ -1156,21 +1164,25 @@ struct overflow {
     size_t rule;
     const char *what; /* becomes infinite in the very first step */
     bp_real x, t;
+    bp_real state; /* all numbers of the state before it */
 };
 
-/* From zeros, with one row: the loss is t^2 / 2, the gradient -t x, its square t^2 x^2. */
+/* From zeros, with one row: the loss is t^2 / 2, the gradient -t x, its square t^2 x^2. A gradient that is finite, but not so
+ * its square, counts as one that is not where a rule squares it. LARGE_ROOT's square is finite and seen beside BP_REAL_MAX. */
 #ifdef BACKPROP_SINGLE
+#define LARGE_ROOT ((bp_real)1e18)
 #define LARGE_X ((bp_real)1e30)
 #define LARGE_T ((bp_real)1e15)
 #else
+#define LARGE_ROOT ((bp_real)1e153)
 #define LARGE_X ((bp_real)1e200)
 #define LARGE_T ((bp_real)1e150)
 #endif
 
 static const struct overflow overflows[] = {
-    { 0, "a parameter is", LARGE_X, LARGE_T },     { 1, "the gradient is", LARGE_X, LARGE_T },
-    { 2, "the gradient is", LARGE_X, LARGE_T },    { 3, "the gradient is", LARGE_X, LARGE_T },
-    { 3, "the optimizer's state is", LARGE_X, 1 },
+    { 0, "a parameter is", LARGE_X, LARGE_T, 0 },  { 1, "the gradient is", LARGE_X, LARGE_T, 0 },
+    { 2, "the gradient is", LARGE_X, LARGE_T, 0 }, { 3, "the gradient is", LARGE_X, LARGE_T, 0 },
+    { 3, "the gradient is", LARGE_X, 1, 0 },       { 4, "the optimizer's state is", LARGE_ROOT, 1, BP_REAL_MAX },
 };
 
 /* With a batch of 1, two steps, of which the second is harmless; a callback may have the first be the last one. */
@@ -1179,6 +1191,8 @@ static void assert_overflow_is_undone(const struct overflow *overflow, size_t ba
     struct line line;
     bp_train_report report;
     make_line(&line, &rules[overflow->rule].config);
+    for (size_t i = 0; i < line.p.opt.n_state; i++)
+        line.p.opt.state[i] = overflow->state;
     const struct snapshot start = snapshot_of(&line.p.net, &line.p.opt);
     line.x[0] = overflow->x;
     line.t[0] = overflow->t;
@@ -1216,7 +1230,7 @@ static void divergence_without_a_report_is_the_same(void **state)
     const struct snapshot start = snapshot_of(&line.p.net, &line.p.opt);
     line.p.opt.learning_rate = HUGE_RATE;
     assert_refused(bp_train(&line.p.net, &line.p.opt, &line.p.data, &(bp_train_config){ .batch = 2 }, NULL),
-                   BP_ERR_DIVERGED, "bp_train: the loss is not finite at epoch 1, step 2 of 3");
+                   BP_ERR_DIVERGED, "training: the loss is not finite at epoch 1, step 2 of 3");
     assert_unchanged(&start, &line.p.net, &line.p.opt);
     free_problem(&line.p);
 }
@@ -1285,7 +1299,7 @@ static const struct train_refusal train_refusals[] = {
       { .loss = { .kind = BP_CROSS_ENTROPY } },
       BP_ERR_UNSUPPORTED,
       "loss: cross_entropy needs a softmax output layer, the network's is sigmoid" },
-    { "no loss", { GOOD_DATA }, { .loss = { .kind = BP_N_LOSSES } }, BP_ERR_ARGUMENT, "loss: 3 is no loss" },
+    { "no loss", { GOOD_DATA }, { .loss = { .kind = BP_N_LOSSES } }, BP_ERR_ARGUMENT, "loss: 8 is no loss" },
     { "no reduction",
       { GOOD_DATA },
       { .loss = { .reduction = (bp_reduction)2 } },
@@ -1295,12 +1309,12 @@ static const struct train_refusal train_refusals[] = {
       { .rows = 1, .n_in = 3, .X = { REALS(1, 2, 3) }, .n_out = 2, .T = { REALS(0, 1) } },
       { 0 },
       BP_ERR_SHAPE,
-      "bp_train: the data have 3 inputs and 2 outputs, the network 2 and 2" },
+      "training: the data have 3 inputs and 2 outputs, the network 2 and 2" },
     { "other outputs",
       { TWO_ROWS, .n_out = 1, .T = { REALS(0, 1) } },
       { 0 },
       BP_ERR_SHAPE,
-      "bp_train: the data have 2 inputs and 1 outputs, the network 2 and 2" },
+      "training: the data have 2 inputs and 1 outputs, the network 2 and 2" },
     { "no rows",
       { .n_in = 2, .X = { REALS(1, 2) }, .n_out = 2, .T = { REALS(0, 1) } },
       { 0 },
@@ -1316,27 +1330,27 @@ static const struct train_refusal train_refusals[] = {
       { GOOD_DATA },
       { .target_loss = NAN },
       BP_ERR_ARGUMENT,
-      "bp_train: target_loss is nan, expected a finite number >= 0" },
+      "training: target_loss is nan, expected a finite number >= 0" },
     { "a negative target loss",
       { GOOD_DATA },
       { .target_loss = (bp_real)-0.5 },
       BP_ERR_ARGUMENT,
-      "bp_train: target_loss is -0.5, expected a finite number >= 0" },
+      "training: target_loss is -0.5, expected a finite number >= 0" },
     { "an infinite target loss",
       { GOOD_DATA },
       { .target_loss = INFINITY },
       BP_ERR_ARGUMENT,
-      "bp_train: target_loss is inf, expected a finite number >= 0" },
+      "training: target_loss is inf, expected a finite number >= 0" },
     { "half an allocator",
       { GOOD_DATA },
       { .allocator = &half_an_allocator },
       BP_ERR_ARGUMENT,
-      "bp_train: the allocator has alloc but no release; it needs both functions or neither" },
+      "training: the allocator has alloc but no release; it needs both functions or neither" },
     { "more losses than memory can hold",
       { GOOD_DATA },
       { .epochs = SIZE_MAX },
       BP_ERR_TOO_LARGE,
-      "bp_train: losses of the report: its memory in bytes overflows" },
+      "training: losses of the report: its memory in bytes overflows" },
 };
 
 /* A small network with an optimizer that has a past, so that there is something to be changed. */
@@ -1400,12 +1414,12 @@ static void missing_and_empty_objects_are_refused(void **state)
     bp_optimizer no_opt = { 0 };
     const bp_train_config config = { .epochs = 1 };
 
-    assert_train_refused(NULL, &v.opt, &good_data, &config, BP_ERR_ARGUMENT, "bp_train: net is NULL", "net");
-    assert_train_refused(&no_net, &v.opt, &good_data, &config, BP_ERR_STATE, "bp_train: net has no layers", "no net");
-    assert_train_refused(&v.net, NULL, &good_data, &config, BP_ERR_ARGUMENT, "bp_train: opt is NULL", "opt");
-    assert_train_refused(&v.net, &no_opt, &good_data, &config, BP_ERR_STATE, "bp_train: opt is empty", "no opt");
-    assert_train_refused(&v.net, &v.opt, NULL, &config, BP_ERR_ARGUMENT, "bp_train: data is NULL", "data");
-    assert_train_refused(&v.net, &v.opt, &good_data, NULL, BP_ERR_ARGUMENT, "bp_train: config is NULL", "config");
+    assert_train_refused(NULL, &v.opt, &good_data, &config, BP_ERR_ARGUMENT, "training: net is NULL", "net");
+    assert_train_refused(&no_net, &v.opt, &good_data, &config, BP_ERR_STATE, "training: net has no layers", "no net");
+    assert_train_refused(&v.net, NULL, &good_data, &config, BP_ERR_ARGUMENT, "training: opt is NULL", "opt");
+    assert_train_refused(&v.net, &no_opt, &good_data, &config, BP_ERR_STATE, "training: opt is empty", "no opt");
+    assert_train_refused(&v.net, &v.opt, NULL, &config, BP_ERR_ARGUMENT, "training: data is NULL", "data");
+    assert_train_refused(&v.net, &v.opt, &good_data, NULL, BP_ERR_ARGUMENT, "training: config is NULL", "config");
     assert_int_equal(bp_train(NULL, NULL, NULL, NULL, NULL), BP_ERR_ARGUMENT);
     assert_unchanged(&v.before, &v.net, &v.opt);
     free_victim(&v);
@@ -1419,7 +1433,7 @@ static void an_optimizer_of_another_network_is_refused(void **state)
     make_victim(&v, MOMENTUM);
     make_problem(&p, REGRESSION, 10, MOMENTUM);
     assert_train_refused(&v.net, &p.opt, &good_data, &(bp_train_config){ 0 }, BP_ERR_SHAPE,
-                         "bp_train: opt was made for 43 parameters, there are 17", "opt");
+                         "training: opt was made for 43 parameters, there are 17", "opt");
     assert_unchanged(&v.before, &v.net, &v.opt);
     assert_true(p.opt.n_steps == 0);
     free_problem(&p);
@@ -1429,14 +1443,32 @@ static void an_optimizer_of_another_network_is_refused(void **state)
 static void a_learning_rate_that_is_none_is_refused(void **state)
 {
     (void)state;
-    const bp_real rates[] = { 0, -1, NAN, INFINITY };
+    const bp_real rates[] = { -1, NAN, INFINITY };
     for (size_t r = 0; r < COUNT(rates); r++) {
         struct victim v;
         make_victim(&v, PLAIN);
         v.opt.learning_rate = rates[r];
         assert_train_refused(&v.net, &v.opt, &good_data, &(bp_train_config){ 0 }, BP_ERR_ARGUMENT,
-                             "expected a finite number above 0", "rate");
+                             "expected a finite number >= 0", "rate");
         assert_unchanged(&v.before, &v.net, &v.opt);
+        free_victim(&v);
+    }
+}
+
+/* As a schedule may ask for at its end. */
+static void a_learning_rate_of_0_is_taken_and_leaves_the_parameters(void **state)
+{
+    (void)state;
+    for (size_t r = 0; r < COUNT(rules); r++) {
+        struct victim v;
+        bp_real before[17];
+        make_victim(&v, &rules[r].config);
+        assert_int_equal(v.net.parameters.n_params, COUNT(before));
+        memcpy(before, v.net.parameters.params, sizeof before);
+        v.opt.learning_rate = 0;
+        assert_int_equal(bp_train(&v.net, &v.opt, &good_data, &(bp_train_config){ .epochs = 2 }, NULL), BP_OK);
+        assert_memory_equal(v.net.parameters.params, before, sizeof before);
+        assert_true(v.opt.n_steps == 5);
         free_victim(&v);
     }
 }
@@ -1449,7 +1481,7 @@ static void parameters_that_are_not_finite_before_training_are_refused(void **st
     v.net.parameters.params[5] = NAN;
     const struct snapshot before = snapshot_of(&v.net, &v.opt);
     assert_train_refused(&v.net, &v.opt, &good_data, &(bp_train_config){ 0 }, BP_ERR_NONFINITE,
-                         "bp_train: parameter 5 is nan before training", "NaN");
+                         "training: parameter 5 is nan before training", "NaN");
     assert_unchanged(&before, &v.net, &v.opt);
     free_victim(&v);
 }
@@ -1562,6 +1594,7 @@ int main(void)
         cmocka_unit_test(missing_and_empty_objects_are_refused),
         cmocka_unit_test(an_optimizer_of_another_network_is_refused),
         cmocka_unit_test(a_learning_rate_that_is_none_is_refused),
+        cmocka_unit_test(a_learning_rate_of_0_is_taken_and_leaves_the_parameters),
         cmocka_unit_test(parameters_that_are_not_finite_before_training_are_refused),
         cmocka_unit_test(every_rule_learns_a_small_problem),
         cmocka_unit_test(frozen_segments_stay_and_all_others_move),

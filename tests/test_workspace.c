@@ -182,12 +182,30 @@ static void Z_of_a_hidden_layer_is_A_where_the_derivative_allows(void **state)
     bp_network_free(&net);
 }
 
+/* f(z) = 2 z, as a user's function. */
+static void apply_doubling(size_t rows, size_t n, bp_real parameter, void *user, const bp_real *Z, bp_real *A)
+{
+    (void)parameter, (void)user;
+    for (size_t i = 0; i < rows * n; i++)
+        A[i] = Z[i] + Z[i];
+}
+
+static void pull_doubling(size_t rows, size_t n, bp_real parameter, void *user, const bp_real *Z, const bp_real *A,
+                          const bp_real *dA, bp_real *dZ)
+{
+    (void)Z, (void)A;
+    apply_doubling(rows, n, parameter, user, dA, dZ);
+}
+
+static const bp_activation_function doubling = { .name = "doubling", .apply = apply_doubling, .pull_back = pull_doubling };
+
 /* Losses are taken from Z, so it is there whatever the activation; where that is the identity, A is no different. */
 static void Z_of_the_output_layer_is_kept(void **state)
 {
     (void)state;
     for (int f = 0; f < (int)BP_N_ACTIVATIONS; f++) {
-        const bp_layer_config layer = { .n_out = 2, .activation = (bp_activation)f };
+        const bp_activation_function *custom = f == (int)BP_CUSTOM_ACTIVATION ? &doubling : NULL;
+        const bp_layer_config layer = { .n_out = 2, .activation = (bp_activation)f, .custom = custom };
         bp_network net;
         make(&net, 1, &layer, NULL);
         for (size_t m = 0; m < COUNT(modes); m++) {

@@ -10,7 +10,7 @@ names() {
     local prefix=$1
     shift
     sed -e 's://.*$::' "$@" | tr '\n' '\f' | sed -e 's:/\*[^*]*\**\([^/*][^*]*\*\**\)*/: :g' | tr '\f' '\n' |
-        grep -oE "\b${prefix}_[a-z0-9_]+\b" | LC_ALL=C sort -u
+        grep -oE "\b${prefix}_[A-Za-z0-9_]+\b" | LC_ALL=C sort -u
 }
 
 # header GUARD PURPOSE OLD NEW FILE... : the text of one rename header

@@ -5,6 +5,7 @@
 #ifndef BACKPROP_DATASET_H
 #define BACKPROP_DATASET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,16 +37,26 @@ typedef struct bp_view {
     bp_real scale; /**< each element is multiplied by it as it is read; finite. Default 0: 1. For grey levels, 1.0 / 255 */
 } bp_view;
 
+/**
+ * Reads one row for data that do not fit into memory: n_in inputs to x, n_out targets to t. Called in the thread that trains,
+ * for any row below `rows`, in any order; the same row must always be the same.
+ *
+ * @return true, or false if it cannot be read: training then ends with BP_ERR_IO
+ */
+typedef bool (*bp_read_row)(size_t row, bp_real *x, bp_real *t, void *user);
+
 /** Samples with their targets. All arrays stay the user's and must outlive the dataset. Threads may share it. */
 typedef struct bp_dataset {
-    size_t rows;     /**< samples, >= 1 */
-    size_t n_in;     /**< columns of X, the network's n_in */
-    size_t n_out;    /**< columns of T, or classes where there are labels: the network's n_out */
-    bp_view X;       /**< rows x n_in */
-    bp_view T;       /**< rows x n_out, targets as values; data NULL where labels are given */
-    bp_view labels;  /**< rows x 1, targets as classes 0 .. n_out - 1; data NULL where T is given. A whole number each;
+    size_t rows;          /**< samples, >= 1 */
+    size_t n_in;          /**< columns of X, the network's n_in */
+    size_t n_out;         /**< columns of T, or classes where there are labels: the network's n_out */
+    bp_view X;            /**< rows x n_in; data NULL where read_row is given */
+    bp_view T;            /**< rows x n_out, targets as values; data NULL where labels are given */
+    bp_view labels;       /**< rows x 1, targets as classes 0 .. n_out - 1; data NULL where T is given. A whole number each;
                           its scale must be 0 or 1 */
-    bp_view weights; /**< rows x 1, sample weights >= 0; data NULL: all 1 */
+    bp_view weights;      /**< rows x 1, sample weights >= 0; data NULL: all 1 */
+    bp_read_row read_row; /**< in place of X, T and labels; such rows are checked as they are read. NULL: none */
+    void *user;           /**< handed to read_row; the library never reads it */
 } bp_dataset;
 
 /**

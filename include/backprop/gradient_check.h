@@ -26,21 +26,25 @@ typedef struct bp_gradient_check_report {
     bool in_input;              /**< it belongs to dX, not to the parameters */
     size_t index;               /**< of the component in grad or in dX */
     size_t layer;               /**< whose parameter it is, 0-based; unused for dX */
-    bp_segment_kind kind;       /**< weight or bias; unused for dX */
-    size_t row, column;         /**< in W (a bias: row 0, its column), or in X */
+    bp_segment_kind kind;       /**< of that parameter; unused for dX */
+    size_t row, column;         /**< in W (other parameters: row 0), or in X */
     size_t n_checked;           /**< components compared: n_params + batch * n_in, less the following */
-    size_t n_at_kink;           /**< components left out: a relu changes sign however small the step is made */
+    size_t n_at_kink;           /**< components left out: a relu (or the like, or a loss) changes its piece however
+                                     small the step is made */
 } bp_gradient_check_report;
 
 /**
  * Compares every component of the gradient, for parameters and inputs, with differences of the loss.
  *
  * n = (4 D(h/2) - D(h)) / 3, D(h) = (L(p + h) - L(p - h)) / 2h, wrong by O(h^4) and by the rounding of L over h. h is
- * eps^(1/5) max(1, |p|), made smaller where a relu or leaky relu of the network would change sign within it. In double
+ * eps^(1/5) max(1, |p|), made smaller where a relu of the network, or another function or a loss made of pieces, would
+ * change its piece within it. In double
  * precision the error of a right gradient is far below 1e-6, but for components much smaller than the rest; single
  * precision shows coarse mistakes only (below 1e-2).
  *
- * Costs 4 forward passes a component, up to 28 beside a kink: meant for small networks and batches. Works on a copy; the network is not changed.
+ * Costs 4 forward passes a component, up to 28 beside a kink: meant for small networks and batches. Works on a copy;
+ * the network is not changed. The passes are training passes: normalization by the batch's statistics, and dropout
+ * with seed 0 and pass 0.
  *
  * @param net     read only
  * @param loss    read only

@@ -24,14 +24,19 @@ extern "C" {
 /**
  * Runs the network on a batch and keeps in `ws` what bp_network_backward() needs.
  *
- * With A_0 = X, each layer l = 1..n_layers computes Z_l = A_{l-1} W_l^T + 1 b_l^T and A_l = f_l(Z_l).
+ * With A_0 = X, each layer l = 1..n_layers computes Z_l = A_{l-1} W_l^T + 1 b_l^T, normalizes it where it is to, and
+ * A_l = f_l(Z_l), some of which it drops out where it is to. In a workspace made for training batch normalization
+ * takes mean and variance of the batch, unless the layer is frozen, and dropout drops; in one made for inference it
+ * takes the running ones, and nothing is dropped.
  *
  * @param net    read only: threads may share it, each with a workspace of its own
  * @param ws     receives Z_l and A_l, the last as ws->Y
  * @param X      batch x n_in, row-major; bp_network_backward() reads it again, so keep it until then
  * @param batch  1 .. ws->max_batch
  * @return BP_OK; BP_ERR_ARGUMENT for a null pointer, BP_ERR_STATE for an object not initialised, BP_ERR_SHAPE if batch is
- *         out of range or `ws` was made for another topology; `ws` is then unchanged
+ *         out of range, `ws` was made for another topology, or a batch of one row is to be normalized by its own
+ * statistics;
+ *         `ws` is then unchanged
  *
  * Rumelhart, Hinton and Williams, Nature 323 (1986), eq. 1 and 2, for a whole batch.
  */
@@ -40,8 +45,8 @@ bp_status bp_network_forward(const bp_network *net, bp_workspace *ws, const bp_r
 /**
  * Loss of the last forward pass, and its gradient for the output layer.
  *
- * In a workspace made for training ws->dZ receives the gradient of *L for Z of the last layer, the 1/batch of the mean
- * already inside: y - t times f'(z) for the squared error, y - t for the two cross-entropies.
+ * In a workspace made for training ws->dZ receives the gradient of *L for Z of the last layer, as ws->Z holds it, the
+ * 1/batch of the mean already inside: y - t times f'(z) for the squared error, y - t for the two cross-entropies.
  *
  * @param net   the network of the last forward pass; read only
  * @param ws    holds the outputs; receives dZ
@@ -66,6 +71,8 @@ typedef enum bp_write {
  * Gradient of the loss for the parameters and the inputs of the last forward pass.
  *
  * From the last layer down: dZ_l = dA_l f_l'(Z_l);  dW_l = dZ_l^T A_{l-1};  db_l = dZ_l^T 1;  dA_{l-1} = dZ_l W_l.
+ * Dropout drops what it dropped on the way forward; a normalization takes dZ_l back to what it got (with the batch's
+ * own statistics no bias has an effect: db_l is then 0). Frozen parameters have their gradient like all others.
  *
  * @param net    the network of the last forward pass, its parameters not changed since; read only
  * @param ws     made for training; its Z, A and dZ stay as they are, so the call may be repeated
@@ -83,7 +90,21 @@ bp_status bp_network_backward(const bp_network *net, bp_workspace *ws, const bp_
                               bp_write write);
 
 /**
- * Outputs for a batch, written straight to the user's array.
+ * Takes the batch's statistics into the running ones, where layers have batch normalization and are not frozen:
+ * running = (1 - r) running + r new, the variance with 1/(n - 1). To be called once a step, when it is accepted;
+ * without it training leaves no trace in net->state. Nothing happens in networks without batch normalization.
+ *
+ * @param net  its state is changed
+ * @param ws   made for training; holds the forward pass of the step
+ * @return BP_OK; BP_ERR_ARGUMENT for a null pointer; BP_ERR_STATE without a forward pass and for a workspace made for
+ * inference;
+ *         BP_ERR_SHAPE for another topology
+ */
+bp_status bp_network_update_state(bp_network *net, const bp_workspace *ws);
+
+/**
+ * Outputs for a batch, written straight to the user's array. Inputs and outputs are in the user's units: where the
+ * network scales them, that is done here. Normalization by running statistics and no dropout, whatever `ws` was made for.
  *
  * @param net    read only: threads may share it, each with a workspace of its own
  * @param ws     of either mode; holds no forward pass afterwards

@@ -20,6 +20,11 @@
 #define BPI_SQRT sqrtf
 #define BPI_LOG logf
 #define BPI_LOG1P log1pf
+#define BPI_EXPM1 expm1f
+#define BPI_ERFC erfcf
+#define BPI_SIN sinf
+#define BPI_COS cosf
+#define BPI_POW powf
 #define BPI_FABS fabsf
 #else
 #define BPI_EXP exp
@@ -27,6 +32,11 @@
 #define BPI_SQRT sqrt
 #define BPI_LOG log
 #define BPI_LOG1P log1p
+#define BPI_EXPM1 expm1
+#define BPI_ERFC erfc
+#define BPI_SIN sin
+#define BPI_COS cos
+#define BPI_POW pow
 #define BPI_FABS fabs
 #endif
 

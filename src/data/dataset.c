@@ -119,13 +119,44 @@ static const int32_t *rows_of_labels(const bp_view *labels, const size_t *rows, 
     return buffer;
 }
 
-const bp_real *bpi_dataset_gather(const bp_dataset *data, const size_t *rows, size_t first, size_t n,
-                                  const struct bpi_batch_buffers *buffers, bp_targets *T)
+static bp_status check_finite(size_t row, const char *what, size_t n, const bp_real *x)
 {
+    for (size_t j = 0; j < n; j++)
+        if (!isfinite(x[j]))
+            return bpi_fail(BP_ERR_NONFINITE, "%s: row %zu, column %zu is %g", what, row, j, (double)x[j]);
+    return BP_OK;
+}
+
+/* Rows that the user's function reads. What else a target must be is the loss's affair. */
+static bp_status read_rows(const bp_dataset *data, const size_t *rows, size_t first, size_t n,
+                           const struct bpi_batch_buffers *buffers)
+{
+    for (size_t i = 0; i < n; i++) {
+        const size_t row = row_number(rows, first, i);
+        bp_real *x = buffers->X + i * data->n_in, *t = buffers->T + i * data->n_out;
+        if (!data->read_row(row, x, t, data->user))
+            return bpi_fail(BP_ERR_IO, "dataset: read_row could not read row %zu", row);
+        BPI_TRY(check_finite(row, "inputs", data->n_in, x));
+        BPI_TRY(check_finite(row, "targets", data->n_out, t));
+    }
+    return BP_OK;
+}
+
+bp_status bpi_dataset_gather(const bp_dataset *data, const size_t *rows, size_t first, size_t n,
+                             const struct bpi_batch_buffers *buffers, const bp_real **X, bp_targets *T)
+{
+    T->weights = rows_of_view(&data->weights, 1, rows, first, n, buffers->weights);
+    if (data->read_row != NULL) {
+        BPI_TRY(read_rows(data, rows, first, n, buffers));
+        *X = buffers->X;
+        T->values = buffers->T;
+        T->labels = NULL;
+        return BP_OK;
+    }
+    *X = rows_of_view(&data->X, data->n_in, rows, first, n, buffers->X);
     T->values = rows_of_view(&data->T, data->n_out, rows, first, n, buffers->T);
     T->labels = rows_of_labels(&data->labels, rows, first, n, buffers->labels);
-    T->weights = rows_of_view(&data->weights, 1, rows, first, n, buffers->weights);
-    return rows_of_view(&data->X, data->n_in, rows, first, n, buffers->X);
+    return BP_OK;
 }
 
 /* ---- Checking -------------------------------------------------------------------------------------------------------- */
@@ -158,13 +189,25 @@ static bp_status check_shapes(const bp_dataset *data)
     return BP_OK;
 }
 
+/* Which of the arrays are given, and that they go together. */
+static bp_status check_presence(const bp_dataset *data)
+{
+    const bool X = data->X.data != NULL, T = data->T.data != NULL, labels = data->labels.data != NULL;
+    if (data->read_row != NULL && (X || T || labels))
+        return bpi_fail(BP_ERR_ARGUMENT, "dataset: both read_row and %s are given", X ? "X" : (T ? "T" : "labels"));
+    if (data->read_row != NULL)
+        return BP_OK;
+    if (!X)
+        return bpi_fail(BP_ERR_ARGUMENT, "dataset: X.data is NULL");
+    if (T == labels)
+        return bpi_fail(BP_ERR_ARGUMENT, "dataset: %s",
+                        T ? "both T and labels are given" : "neither T nor labels are given");
+    return BP_OK;
+}
+
 static bp_status check_views(const bp_dataset *data)
 {
-    if (data->X.data == NULL)
-        return bpi_fail(BP_ERR_ARGUMENT, "dataset: X.data is NULL");
-    if ((data->T.data == NULL) == (data->labels.data == NULL))
-        return bpi_fail(BP_ERR_ARGUMENT, "dataset: %s",
-                        data->T.data == NULL ? "neither T nor labels are given" : "both T and labels are given");
+    BPI_TRY(check_presence(data));
     if (data->labels.data != NULL && scale_of(&data->labels) != (bp_real)1)
         return bpi_fail(BP_ERR_ARGUMENT, "dataset: labels: scale is %g, class numbers are not scaled",
                         (double)data->labels.scale);
@@ -191,7 +234,7 @@ static bp_status check_inputs_of_row(const bp_dataset *data, size_t i)
     return BP_OK;
 }
 
-static bp_status check_targets_of_row(const bp_dataset *data, const bpi_loss_row *loss, size_t i)
+static bp_status check_targets_of_row(const bp_dataset *data, const struct bpi_loss_rule *loss, size_t i)
 {
     bp_real chunk[CHUNK];
     const size_t start = i * stride_of(&data->T, data->n_out);
@@ -204,10 +247,10 @@ static bp_status check_targets_of_row(const bp_dataset *data, const bpi_loss_row
     return bpi_loss_check_sum(loss, i, data->n_out, sum);
 }
 
-static bp_status check_label_of_row(const bp_dataset *data, size_t i)
+static bp_status check_label_of_row(const bp_dataset *data, const struct bpi_loss_rule *rule, size_t i)
 {
     const double label = elements[data->labels.element].value(data->labels.data, i * stride_of(&data->labels, 1));
-    return bpi_loss_check_label(i, data->n_out, label);
+    return bpi_loss_check_label(i, bpi_loss_n_classes(rule, data->n_out), label);
 }
 
 static bp_status check_weight_of_row(const bp_dataset *data, size_t i)
@@ -223,16 +266,17 @@ bp_status bp_dataset_check(const bp_dataset *data, const bp_loss *loss)
     BPI_TRY(check_shapes(data));
     BPI_TRY(check_views(data));
 
-    const bpi_loss_row *row = loss != NULL ? bpi_loss(loss->kind) : NULL;
-    if (loss != NULL && row == NULL)
+    const struct bpi_loss_rule *rule = loss != NULL ? bpi_loss(loss->kind) : NULL;
+    if (loss != NULL && rule == NULL)
         return bpi_fail(BP_ERR_ARGUMENT, "bp_dataset_check: %d is no loss", (int)loss->kind);
 
     for (size_t i = 0; i < data->rows; i++) {
-        BPI_TRY(check_inputs_of_row(data, i));
+        if (data->X.data != NULL)
+            BPI_TRY(check_inputs_of_row(data, i));
         if (data->T.data != NULL)
-            BPI_TRY(check_targets_of_row(data, row, i));
-        else
-            BPI_TRY(check_label_of_row(data, i));
+            BPI_TRY(check_targets_of_row(data, rule, i));
+        if (data->labels.data != NULL)
+            BPI_TRY(check_label_of_row(data, rule, i));
         if (data->weights.data != NULL)
             BPI_TRY(check_weight_of_row(data, i));
     }

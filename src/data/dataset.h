@@ -24,11 +24,13 @@ struct bpi_batch_buffers {
 
 /**
  * Rows of (X, T): `rows` as in bp_dataset_inputs(). Where `rows` is NULL, arrays that are direct are not copied.
- * On data that bp_dataset_check() has passed; cannot fail.
+ * On data that bp_dataset_check() has passed; can fail only for rows that the user's read_row reads: BP_ERR_IO, or
+ * BP_ERR_NONFINITE.
  *
- * @return the inputs; *T receives views of the targets
+ * @param X  receives the inputs, where they are or in buffers->X
+ * @param T  receives views of the targets
  */
-const bp_real *bpi_dataset_gather(const bp_dataset *data, const size_t *rows, size_t first, size_t n,
-                                  const struct bpi_batch_buffers *buffers, bp_targets *T);
+bp_status bpi_dataset_gather(const bp_dataset *data, const size_t *rows, size_t first, size_t n,
+                             const struct bpi_batch_buffers *buffers, const bp_real **X, bp_targets *T);
 
 #endif

@@ -25,6 +25,8 @@ const bp_segment *bp_parameters_segment(const bp_parameters *parameters, size_t 
 
 const char *bp_segment_name(bp_segment_kind kind)
 {
-    static const char *const names[] = { [BP_WEIGHT] = "weight", [BP_BIAS] = "bias" };
-    return (size_t)kind < sizeof names / sizeof names[0] ? names[kind] : "unknown";
+    static const char *const names[] = {
+        [BP_WEIGHT] = "weight", [BP_BIAS] = "bias", [BP_GAMMA] = "gamma", [BP_BETA] = "beta"
+    };
+    return (size_t)kind < BP_N_SEGMENT_KINDS ? names[kind] : "unknown";
 }

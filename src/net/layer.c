@@ -1,15 +1,52 @@
 // SPDX-License-Identifier: MIT
 /*
- * One dense layer: Z = A_in W^T + 1 b^T, A_out = f(Z), and the gradient of both.
+ * One dense layer: Z = A_in W^T + 1 b^T, normalized, A_out = f(Z), dropped out, and the gradient of all of it.
  * Works on one layer and one batch; the walk over layers is in propagation.c, the BLAS calls in gemm.c.
  */
 #include "net/layer.h"
 
 #include "math/activation.h"
+#include "math/dropout.h"
 #include "math/gemm.h"
+#include "math/normalization.h"
 
 /* Numbers that stay in the first cache between adding the bias and applying f: 16 KiB in double. */
 #define BLOCK 2048
+
+/* ---- Activation ------------------------------------------------------------------------------------------------------ */
+
+/* A layer's function, whether of the library or the user's. */
+struct function {
+    bpi_apply apply;
+    bpi_pull_back pull_back;
+    void *user;
+};
+
+static struct function function_of(const bp_layer *layer)
+{
+    const bp_activation_function *custom = layer->custom;
+    if (custom != NULL)
+        return (struct function){ custom->apply, custom->pull_back, custom->user };
+    const bpi_activation_row *row = bpi_activation(layer->activation);
+    return (struct function){ row->apply, row->pull_back, NULL };
+}
+
+bool bpi_layer_reads_Z(const bp_layer *layer)
+{
+    return layer->custom != NULL || bpi_activation(layer->activation)->needs_Z;
+}
+
+bool bpi_layer_reads_F(const bp_layer *layer)
+{
+    return layer->custom != NULL || !bpi_activation(layer->activation)->needs_Z;
+}
+
+/* ---- Forward --------------------------------------------------------------------------------------------------------- */
+
+bool bpi_layer_needs_rows(const bp_layer *layer)
+{
+    return layer->normalization == BP_BATCH_NORMALIZATION && !layer->frozen;
+}
 
 static void add_to_rows(size_t rows, size_t n, const bp_real *b, bp_real *Z)
 {
@@ -18,29 +55,173 @@ static void add_to_rows(size_t rows, size_t n, const bp_real *b, bp_real *Z)
             Z[i * n + j] += b[j];
 }
 
-/* Bias and activation in one pass over Z, a few rows at a time. */
-static void add_bias_and_activate(const bp_layer *layer, size_t batch, bp_real *Z, bp_real *A_out)
+/* Where A_in W^T goes: to where it becomes N, if that is kept. */
+static bp_real *raw_values(const struct bpi_layer_pass *pass)
 {
-    const size_t n = layer->n_out, block = n < BLOCK ? BLOCK / n : 1;
-    const bpi_activation_row *f = bpi_activation(layer->activation);
+    return pass->N != NULL ? pass->N : pass->Z;
+}
 
-    for (size_t i = 0; i < batch; i += block) {
-        const size_t rows = batch - i < block ? batch - i : block;
-        add_to_rows(rows, n, layer->b, Z + i * n);
-        f->apply(rows, n, layer->parameter, NULL, Z + i * n, A_out + i * n);
+/* The three rows of a batch normalized layer's statistics. */
+struct statistics {
+    bp_real *mean, *variance, *inverse;
+};
+
+static struct statistics statistics_of(const bp_layer *layer, const struct bpi_layer_pass *pass)
+{
+    const size_t n = layer->n_out;
+    return (struct statistics){ pass->statistics, pass->statistics + n, pass->statistics + 2 * n };
+}
+
+/* to = x, less b where there is one (sign -1), or plus b. */
+static void add_bias(const bp_layer *layer, bp_real sign, const bp_real *x, bp_real *to)
+{
+    for (size_t j = 0; j < layer->n_out; j++)
+        to[j] = x[j] + (layer->b != NULL ? sign * layer->b[j] : (bp_real)0);
+}
+
+/*
+ * Batch normalization, training: columns[0] becomes the mean of A_in W^T, without b, which moves values and mean alike
+ * and so is never added. The statistics are those with b. A frozen layer's are its running ones.
+ */
+static void take_statistics(const bp_layer *layer, const struct bpi_layer_pass *pass)
+{
+    const size_t n = layer->n_out;
+    const struct statistics s = statistics_of(layer, pass);
+    bp_real *center = pass->columns[0];
+
+    if (bpi_layer_needs_rows(layer)) {
+        bpi_column_statistics(pass->batch, n, pass->N, center, s.variance);
+        add_bias(layer, (bp_real)1, center, s.mean);
+    } else {
+        for (size_t j = 0; j < n; j++) {
+            s.mean[j] = layer->running_mean[j];
+            s.variance[j] = layer->running_var[j];
+        }
+        add_bias(layer, (bp_real)-1, s.mean, center);
+    }
+    bpi_inverse_deviation(n, layer->epsilon, s.variance, s.inverse);
+}
+
+/* Batch normalization by running statistics and b in one: Z columns[0] + columns[1]. */
+static void fold_statistics(const bp_layer *layer, const struct bpi_layer_pass *pass)
+{
+    bp_real *factor = pass->columns[0], *shift = pass->columns[1];
+    bpi_inverse_deviation(layer->n_out, layer->epsilon, layer->running_var, factor);
+    add_bias(layer, (bp_real)-1, layer->running_mean, shift);
+    for (size_t j = 0; j < layer->n_out; j++) {
+        factor[j] *= layer->gamma[j];
+        shift[j] = layer->beta[j] - shift[j] * factor[j];
     }
 }
 
-void bpi_layer_forward(const bp_layer *layer, size_t batch, const bp_real *A_in, bp_real *Z, bp_real *A_out)
+/* What comes between A_in W^T and the activation, for some rows from `first` on. One function a normalization. */
+typedef void (*prepare_rows)(const bp_layer *layer, const struct bpi_layer_pass *pass, size_t first, size_t rows);
+
+static void add_bias_only(const bp_layer *layer, const struct bpi_layer_pass *pass, size_t first, size_t rows)
 {
-    bpi_gemm_nt(batch, layer->n_out, layer->n_in, (bp_real)1, A_in, layer->W, (bp_real)0, Z);
-    add_bias_and_activate(layer, batch, Z, A_out);
+    if (layer->b != NULL)
+        add_to_rows(rows, layer->n_out, layer->b, pass->Z + first * layer->n_out);
 }
 
-void bpi_layer_pull_back(const bp_layer *layer, size_t batch, const bp_real *Z, const bp_real *A_out, const bp_real *dA_out,
-                         bp_real *dZ)
+static void normalize_by_columns(const bp_layer *layer, const struct bpi_layer_pass *pass, size_t first, size_t rows)
 {
-    bpi_activation(layer->activation)->pull_back(batch, layer->n_out, layer->parameter, NULL, Z, A_out, dA_out, dZ);
+    const size_t n = layer->n_out;
+    bp_real *Z = pass->Z + first * n;
+    if (pass->N == NULL)
+        bpi_scale_and_shift(rows, n, pass->columns[0], pass->columns[1], Z);
+    else
+        bpi_normalize_columns(rows, n, pass->columns[0], statistics_of(layer, pass).inverse, layer->gamma, layer->beta,
+                              pass->N + first * n, Z);
+}
+
+static void normalize_by_rows(const bp_layer *layer, const struct bpi_layer_pass *pass, size_t first, size_t rows)
+{
+    const size_t n = layer->n_out;
+    bp_real *raw = raw_values(pass) + first * n;
+    if (layer->b != NULL)
+        add_to_rows(rows, n, layer->b, raw);
+    bpi_normalize_rows(rows, n, layer->epsilon, layer->gamma, layer->beta, raw, pass->Z + first * n,
+                       pass->statistics != NULL ? pass->statistics + first : NULL);
+}
+
+static const prepare_rows preparations[BP_N_NORMALIZATIONS] = {
+    [BP_NO_NORMALIZATION] = add_bias_only,
+    [BP_BATCH_NORMALIZATION] = normalize_by_columns,
+    [BP_LAYER_NORMALIZATION] = normalize_by_rows,
+};
+
+/* Bias, normalization, activation and dropout in one pass over Z, a few rows at a time. */
+static void finish_rows(const bp_layer *layer, const struct bpi_layer_pass *pass)
+{
+    const size_t n = layer->n_out, block = n < BLOCK ? BLOCK / n : 1;
+    const struct function f = function_of(layer);
+    const prepare_rows prepare = preparations[layer->normalization];
+    const bool drops = pass->training && layer->dropout > (bp_real)0;
+    const uint64_t key = drops ? bpi_dropout_key(pass->seed, pass->number, pass->index) : 0;
+
+    for (size_t i = 0; i < pass->batch; i += block) {
+        const size_t rows = pass->batch - i < block ? pass->batch - i : block;
+        prepare(layer, pass, i, rows);
+        f.apply(rows, n, layer->parameter, f.user, pass->Z + i * n, pass->F + i * n);
+        if (drops)
+            bpi_dropout(key, layer->dropout, i, rows, n, pass->F + i * n, pass->A + i * n);
+    }
+}
+
+void bpi_layer_forward(const bp_layer *layer, const struct bpi_layer_pass *pass)
+{
+    bpi_gemm_nt(pass->batch, layer->n_out, layer->n_in, (bp_real)1, pass->A_in, layer->W, (bp_real)0, raw_values(pass));
+    if (layer->normalization == BP_BATCH_NORMALIZATION) {
+        if (pass->N != NULL)
+            take_statistics(layer, pass);
+        else
+            fold_statistics(layer, pass);
+    }
+    finish_rows(layer, pass);
+}
+
+void bpi_layer_update_state(const bp_layer *layer, size_t batch, const bp_real *statistics)
+{
+    const size_t n = layer->n_out;
+    const bp_real r = layer->running_rate, unbiased = (bp_real)batch / (bp_real)(batch - 1);
+    for (size_t j = 0; j < n; j++) {
+        layer->running_mean[j] = ((bp_real)1 - r) * layer->running_mean[j] + r * statistics[j];
+        layer->running_var[j] = ((bp_real)1 - r) * layer->running_var[j] + r * (unbiased * statistics[n + j]);
+    }
+}
+
+/* ---- Backward -------------------------------------------------------------------------------------------------------- */
+
+void bpi_layer_pull_back(const bp_layer *layer, const struct bpi_layer_pass *pass, const bp_real *dA, bp_real *dZ)
+{
+    const size_t n = layer->n_out;
+    const struct function f = function_of(layer);
+    if (layer->dropout == (bp_real)0) {
+        f.pull_back(pass->batch, n, layer->parameter, f.user, pass->Z, pass->F, dA, dZ);
+        return;
+    }
+    const size_t block = n < BLOCK ? BLOCK / n : 1;
+    const uint64_t key = bpi_dropout_key(pass->seed, pass->number, pass->index);
+    for (size_t i = 0; i < pass->batch; i += block) {
+        const size_t rows = pass->batch - i < block ? pass->batch - i : block;
+        bpi_dropout(key, layer->dropout, i, rows, n, dA + i * n, dZ + i * n);
+        f.pull_back(rows, n, layer->parameter, f.user, pass->Z + i * n, pass->F + i * n, dZ + i * n, dZ + i * n);
+    }
+}
+
+void bpi_layer_normalization_pull_back(const bp_layer *layer, const struct bpi_layer_pass *pass, const bp_real *dY,
+                                       bp_real *dZ)
+{
+    const size_t batch = pass->batch, n = layer->n_out;
+    bp_real *dgamma = pass->columns[0], *dbeta = pass->columns[1];
+
+    bpi_normalization_gradient(batch, n, pass->N, dY, dgamma, dbeta);
+    if (layer->normalization == BP_LAYER_NORMALIZATION)
+        bpi_rows_pull_back(batch, n, layer->gamma, pass->statistics, pass->N, dY, dZ);
+    else if (bpi_layer_needs_rows(layer))
+        bpi_columns_pull_back(batch, n, layer->gamma, statistics_of(layer, pass).inverse, dgamma, dbeta, pass->N, dY, dZ);
+    else
+        bpi_given_columns_pull_back(batch, n, layer->gamma, statistics_of(layer, pass).inverse, dY, dZ);
 }
 
 /* sums += dZ^T 1, row by row: a fixed order. */
@@ -51,25 +232,45 @@ static void add_column_sums(size_t batch, size_t n, const bp_real *dZ, bp_real *
             sums[j] += dZ[i * n + j];
 }
 
-/* b_to = alpha dZ^T 1 + beta b_to. The sum goes through `row` so that alpha and beta come in once, after it. */
-static void bias_gradient(size_t batch, size_t n, const bp_real *dZ, bp_real alpha, bp_real beta, bp_real *b_to,
-                          bp_real *row)
+/* The place of an array of a layer in the sink. */
+static bp_real *place_in(const struct bpi_sink *sink, const bp_real *params, const bp_real *array)
 {
-    add_column_sums(batch, n, dZ, row);
-    for (size_t j = 0; j < n; j++) {
-        b_to[j] = beta == (bp_real)0 ? alpha * row[j] : alpha * row[j] + beta * b_to[j];
-        row[j] = (bp_real)0;
-    }
+    return sink->base + (array - params);
 }
 
-void bpi_layer_parameter_gradient(const bp_layer *layer, size_t batch, const bp_real *A_in, const bp_real *dZ,
-                                  const struct bpi_sink *sink, size_t offset, bp_real *row)
+/* to = alpha d + beta to */
+static void put(const struct bpi_sink *sink, size_t n, const bp_real *d, bp_real *to)
+{
+    const bp_real alpha = sink->alpha, beta = sink->beta;
+    for (size_t j = 0; j < n; j++)
+        to[j] = beta == (bp_real)0 ? alpha * d[j] : alpha * d[j] + beta * to[j];
+}
+
+/* The sum goes through `row` so that alpha and beta come in once, after it. Under the batch's own statistics it is 0:
+ * b moves values and mean alike. */
+static void put_bias_gradient(const bp_layer *layer, const struct bpi_layer_pass *pass, const bp_real *dZ,
+                              const struct bpi_sink *sink, bp_real *b_to)
+{
+    const size_t n = layer->n_out;
+    if (!bpi_layer_needs_rows(layer))
+        add_column_sums(pass->batch, n, dZ, pass->row);
+    put(sink, n, pass->row, b_to);
+    for (size_t j = 0; j < n; j++)
+        pass->row[j] = (bp_real)0;
+}
+
+void bpi_layer_parameter_gradient(const bp_layer *layer, const struct bpi_layer_pass *pass, const bp_real *dZ,
+                                  const struct bpi_sink *sink, const bp_real *params)
 {
     const size_t n_in = layer->n_in, n_out = layer->n_out;
-    bp_real *W_to = sink->base + offset, *b_to = W_to + n_out * n_in;
 
-    bpi_gemm_tn(n_out, n_in, batch, sink->alpha, dZ, A_in, sink->beta, W_to);
-    bias_gradient(batch, n_out, dZ, sink->alpha, sink->beta, b_to, row);
+    bpi_gemm_tn(n_out, n_in, pass->batch, sink->alpha, dZ, pass->A_in, sink->beta, place_in(sink, params, layer->W));
+    if (layer->b != NULL)
+        put_bias_gradient(layer, pass, dZ, sink, place_in(sink, params, layer->b));
+    if (layer->normalization != BP_NO_NORMALIZATION) {
+        put(sink, n_out, pass->columns[0], place_in(sink, params, layer->gamma));
+        put(sink, n_out, pass->columns[1], place_in(sink, params, layer->beta));
+    }
 }
 
 void bpi_layer_input_gradient(const bp_layer *layer, size_t batch, const bp_real *dZ, bp_real beta, bp_real *dA_in)

@@ -7,19 +7,52 @@
 
 #include "base/real.h"
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "backprop/network.h"
 
-/** Z = A_in W^T + 1 b^T and A_out = f(Z); A_in batch x n_in, Z and A_out batch x n_out. A_out may be Z. */
-void bpi_layer_forward(const bp_layer *layer, size_t batch, const bp_real *A_in, bp_real *Z, bp_real *A_out);
+/**
+ * The arrays of a layer in one pass, and how the pass goes. Batch x n_out each, but for A_in; bp_workspace says which
+ * may be the same. The backward pass gets what the forward pass got.
+ */
+struct bpi_layer_pass {
+    size_t batch;
+    bool training;         /**< by the batch's statistics unless the layer is frozen, and with dropout */
+    const bp_real *A_in;   /**< batch x n_in */
+    bp_real *Z;            /**< what the activation gets */
+    bp_real *N;            /**< normalized values; NULL: not to be kept, always when not training */
+    bp_real *statistics;   /**< as bp_workspace has them; NULL with N */
+    bp_real *F, *A;        /**< f(Z), and what is handed on */
+    size_t index;          /**< of the layer, ... */
+    uint64_t seed, number; /**< ... and seed and number of the pass: for dropout */
+    bp_real *columns[2];   /**< scratch, n_out each, for a normalized layer */
+    bp_real *row;          /**< scratch, n_out numbers, all 0 before and after */
+};
 
-/** dZ = dA_out f'(Z) of the layer; all batch x n_out. dZ may be dA_out. */
-void bpi_layer_pull_back(const bp_layer *layer, size_t batch, const bp_real *Z, const bp_real *A_out, const bp_real *dA_out,
-                         bp_real *dZ);
+/** Whether the derivative of the layer's activation reads what went in, Z, and what came out, F. */
+bool bpi_layer_reads_Z(const bp_layer *layer);
+bool bpi_layer_reads_F(const bp_layer *layer);
+
+/** Whether the layer is normalized by what the batch itself gives, over its rows: so that one row is not enough. */
+bool bpi_layer_needs_rows(const bp_layer *layer);
+
+/** Z = A_in W^T + 1 b^T, normalized, F = f(Z), A = F dropped out. */
+void bpi_layer_forward(const bp_layer *layer, const struct bpi_layer_pass *pass);
+
+/** dZ for the activation's input: dA carried back through dropout and f. dZ may be dA. */
+void bpi_layer_pull_back(const bp_layer *layer, const struct bpi_layer_pass *pass, const bp_real *dA, bp_real *dZ);
 
 /**
- * Where a layer's gradient goes: W_to = alpha dW + beta W_to, and b_to alike.
+ * Of a normalized layer: from dY, the gradient for the activation's input, to dZ, that for A_in W^T + 1 b^T. Leaves
+ * dgamma and dbeta in pass->columns, for bpi_layer_parameter_gradient(). dZ may be dY.
+ */
+void bpi_layer_normalization_pull_back(const bp_layer *layer, const struct bpi_layer_pass *pass, const bp_real *dY,
+                                       bp_real *dZ);
+
+/**
+ * Where a layer's gradient goes: W_to = alpha dW + beta W_to, and its other parameters alike.
  *
  * (grad, 1, 0) makes a gradient, (grad, 1, 1) adds to one, and (params, -rate, 1) is gradient descent itself, without
  * a gradient ever being stored.
@@ -30,13 +63,18 @@ struct bpi_sink {
 };
 
 /**
- * W_to = alpha dZ^T A_in + beta W_to (n_out x n_in) and b_to = alpha dZ^T 1 + beta b_to (n_out), the two places given by the
- * offset of W in the sink. `row` is scratch for n_out numbers, all 0 before and after.
+ * dW = dZ^T A_in (n_out x n_in), db = dZ^T 1 (n_out), and dgamma and dbeta as bpi_layer_normalization_pull_back() left
+ * them go into the sink, each at the place that it has in `params`, the block of the network.
+ *
+ * Of the layer's parameters nothing is read, so the sink may be that block.
  */
-void bpi_layer_parameter_gradient(const bp_layer *layer, size_t batch, const bp_real *A_in, const bp_real *dZ,
-                                  const struct bpi_sink *sink, size_t offset, bp_real *row);
+void bpi_layer_parameter_gradient(const bp_layer *layer, const struct bpi_layer_pass *pass, const bp_real *dZ,
+                                  const struct bpi_sink *sink, const bp_real *params);
 
 /** dA_in = dZ W + beta dA_in; batch x n_in. */
 void bpi_layer_input_gradient(const bp_layer *layer, size_t batch, const bp_real *dZ, bp_real beta, bp_real *dA_in);
+
+/** Takes the statistics of the pass into the layer's running ones; only for layers that need rows, and batch >= 2. */
+void bpi_layer_update_state(const bp_layer *layer, size_t batch, const bp_real *statistics);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "base/status.h"
 #include "math/loss.h"
+#include "math/scaling.h"
 #include "net/network.h"
 
 /* ---- Checks ---------------------------------------------------------------------------------------------------------- */
@@ -18,10 +19,14 @@ static bp_status check_workspace(const char *function, const bp_network *net, co
         return bpi_fail(BP_ERR_ARGUMENT, "%s: ws is NULL", function);
     if (ws->n_layers == 0)
         return bpi_fail(BP_ERR_STATE, "%s: ws is empty; bp_workspace_init() has not been called or has failed", function);
+    if (ws->topology == (net->topology ^ BPI_SCALED_INPUTS))
+        return bpi_fail(BP_ERR_SHAPE, "%s: ws was made before the inputs of net %s to be scaled; make a new one", function,
+                        net->scales_inputs ? "began" : "ceased");
     if (ws->topology != net->topology)
         return bpi_fail(BP_ERR_SHAPE,
-                        "%s: ws was made for a network of other widths or activations (%zu layers, net has %zu)", function,
-                        ws->n_layers, net->n_layers);
+                        "%s: ws was made for a network of other widths or activations, biases, normalization or dropout "
+                        "(%zu layers, net has %zu)",
+                        function, ws->n_layers, net->n_layers);
     return BP_OK;
 }
 
@@ -41,15 +46,36 @@ static bp_status check_forward_done(const char *function, const bp_workspace *ws
 
 /* ---- Forward --------------------------------------------------------------------------------------------------------- */
 
-/* All layers but the last; returns what goes into that one. */
-static const bp_real *forward_hidden(const bp_network *net, bp_workspace *ws, const bp_real *X, size_t batch)
+/* A batch of one row has no variance. */
+static bp_status check_rows(const bp_network *net, const bp_workspace *ws, size_t batch)
 {
-    const bp_real *A_in = X;
-    for (size_t l = 0; l + 1 < net->n_layers; l++) {
-        bpi_layer_forward(&net->layers[l], batch, A_in, ws->Z[l], ws->A[l]);
-        A_in = ws->A[l];
-    }
-    return A_in;
+    if (batch > 1 || ws->N == NULL) /* NULL: inference, or nothing is normalized */
+        return BP_OK;
+    for (size_t l = 0; l < net->n_layers; l++)
+        if (bpi_layer_needs_rows(&net->layers[l]))
+            return bpi_fail(BP_ERR_SHAPE,
+                            "bp_network_forward: batch is 1, the batch normalization of layer %zu needs at least 2 rows "
+                            "to train on",
+                            l);
+    return BP_OK;
+}
+
+/* What layer l works with: in the pass of a forward and backward walk through `ws`. */
+static struct bpi_layer_pass pass_of_layer(const bp_workspace *ws, size_t l)
+{
+    return (struct bpi_layer_pass){ .batch = ws->batch,
+                                    .training = ws->mode == BP_TRAINING,
+                                    .A_in = l > 0 ? ws->A[l - 1] : ws->X,
+                                    .Z = ws->Z[l],
+                                    .N = ws->N != NULL ? ws->N[l] : NULL,
+                                    .statistics = ws->statistics != NULL ? ws->statistics[l] : NULL,
+                                    .F = ws->F[l],
+                                    .A = ws->A[l],
+                                    .index = l,
+                                    .seed = ws->dropped.seed,
+                                    .number = ws->dropped.pass,
+                                    .columns = { ws->columns[0], ws->columns[1] },
+                                    .row = ws->row };
 }
 
 bp_status bp_network_forward(const bp_network *net, bp_workspace *ws, const bp_real *X, size_t batch)
@@ -57,14 +83,32 @@ bp_status bp_network_forward(const bp_network *net, bp_workspace *ws, const bp_r
     BPI_TRY(check_workspace(__func__, net, ws));
     BPI_NOT_NULL(X);
     BPI_TRY(check_batch(__func__, ws, batch));
+    BPI_TRY(check_rows(net, ws, batch));
 
-    const size_t last = net->n_layers - 1;
-    const bp_real *A_in = forward_hidden(net, ws, X, batch);
-    bpi_layer_forward(&net->layers[last], batch, A_in, ws->Z[last], ws->A[last]);
     ws->X = X;
     ws->batch = batch;
     ws->has_loss = false;
+    ws->dropped.seed = ws->seed;
+    ws->dropped.pass = ws->pass;
+    for (size_t l = 0; l < net->n_layers; l++) {
+        const struct bpi_layer_pass pass = pass_of_layer(ws, l);
+        bpi_layer_forward(&net->layers[l], &pass);
+    }
     return BP_OK;
+}
+
+static void predict(const bp_network *net, bp_workspace *ws, const bp_real *X, size_t batch, bp_real *Y)
+{
+    const bp_real *A_in = X;
+    for (size_t l = 0; l < net->n_layers; l++) {
+        const bool is_last = l + 1 == net->n_layers;
+        bp_real *A = is_last ? Y : ws->A[l], *Z = is_last ? Y : ws->Z[l];
+        const struct bpi_layer_pass pass = {
+            .batch = batch, .A_in = A_in, .Z = Z, .F = A, .A = A, .columns = { ws->columns[0], ws->columns[1] }
+        };
+        bpi_layer_forward(&net->layers[l], &pass);
+        A_in = A;
+    }
 }
 
 bp_status bp_predict(const bp_network *net, bp_workspace *ws, const bp_real *X, size_t batch, bp_real *Y)
@@ -74,8 +118,11 @@ bp_status bp_predict(const bp_network *net, bp_workspace *ws, const bp_real *X, 
     BPI_NOT_NULL(Y);
     BPI_TRY(check_batch(__func__, ws, batch));
 
-    const bp_real *A_in = forward_hidden(net, ws, X, batch);
-    bpi_layer_forward(&net->layers[net->n_layers - 1], batch, A_in, Y, Y);
+    if (net->scales_inputs)
+        bpi_scale_rows(batch, net->n_in, net->in_center, net->in_scale, X, ws->scaled_X);
+    predict(net, ws, net->scales_inputs ? ws->scaled_X : X, batch, Y);
+    if (net->scales_outputs)
+        bpi_unscale_rows(batch, net->n_out, net->out_center, net->out_scale, Y, Y);
     ws->batch = 0; /* the hidden layers hold this pass, the output layer another */
     ws->has_loss = false;
     return BP_OK;
@@ -87,7 +134,8 @@ bp_status bp_predict(const bp_network *net, bp_workspace *ws, const bp_real *X, 
 static void pull_back_output(const bp_network *net, bp_workspace *ws)
 {
     const size_t last = net->n_layers - 1;
-    bpi_layer_pull_back(&net->layers[last], ws->batch, ws->Z[last], ws->A[last], ws->dZ, ws->dZ);
+    const struct bpi_layer_pass pass = pass_of_layer(ws, last);
+    bpi_layer_pull_back(&net->layers[last], &pass, ws->dZ, ws->dZ);
 }
 
 bp_status bp_network_loss(const bp_network *net, bp_workspace *ws, const bp_loss *loss, const bp_targets *T, bp_real *L)
@@ -100,13 +148,13 @@ bp_status bp_network_loss(const bp_network *net, bp_workspace *ws, const bp_loss
     BPI_TRY(check_forward_done(__func__, ws));
 
     const size_t last = net->n_layers - 1;
-    BPI_TRY(bpi_loss_check(loss, net->layers[last].activation));
+    BPI_TRY(bpi_loss_check(loss, net->layers[last].activation, net->n_out));
 
     const struct bpi_loss_batch at = {
-        .batch = ws->batch, .n = net->n_out, .Z = ws->Z[last], .Y = ws->A[last], .one_hot = ws->row, .d = ws->dZ
+        .batch = ws->batch, .n = net->n_out, .Z = ws->Z[last], .Y = ws->A[last], .row = ws->row, .d = ws->dZ
     };
     double value;
-    BPI_TRY(bpi_loss_of_batch(loss, &at, T, &value));
+    BPI_TRY(bpi_loss_of_batch(loss, &at, T, &value, NULL));
     if (L != NULL)
         *L = (bp_real)value;
     if (!isfinite((bp_real)value))
@@ -126,20 +174,23 @@ void bpi_network_backward(const bp_network *net, bp_workspace *ws, const bp_real
     const bp_real *dA_out = dY, *dZ = ws->dZ;
     for (size_t l = net->n_layers; l-- > 0;) {
         const bp_layer *layer = &net->layers[l];
+        const struct bpi_layer_pass pass = pass_of_layer(ws, l);
         bp_real *here = ws->dA[l % 2], *below = ws->dA[(l + 1) % 2];
 
         if (dA_out != NULL) {
-            bpi_layer_pull_back(layer, ws->batch, ws->Z[l], ws->A[l], dA_out, here);
+            bpi_layer_pull_back(layer, &pass, dA_out, here);
+            dZ = here;
+        }
+        if (layer->normalization != BP_NO_NORMALIZATION) {
+            bpi_layer_normalization_pull_back(layer, &pass, dZ, here); /* not in place: ws->dZ must stay */
             dZ = here;
         }
         if (l > 0)
             bpi_layer_input_gradient(layer, ws->batch, dZ, (bp_real)0, below);
         else if (dX != NULL)
             bpi_layer_input_gradient(layer, ws->batch, dZ, beta_dX, dX);
-        if (sink != NULL) {
-            const bp_real *A_in = l > 0 ? ws->A[l - 1] : ws->X;
-            bpi_layer_parameter_gradient(layer, ws->batch, A_in, dZ, sink, net->parameters.segments[2 * l].offset, ws->row);
-        }
+        if (sink != NULL)
+            bpi_layer_parameter_gradient(layer, &pass, dZ, sink, net->parameters.params);
         dA_out = below;
     }
 }
@@ -169,5 +220,19 @@ bp_status bp_network_backward(const bp_network *net, bp_workspace *ws, const bp_
 
     if (grad != NULL || dX != NULL)
         bpi_network_backward(net, ws, dY, grad != NULL ? &sink : NULL, dX, beta);
+    return BP_OK;
+}
+
+/* ---- State ----------------------------------------------------------------------------------------------------------- */
+
+bp_status bp_network_update_state(bp_network *net, const bp_workspace *ws)
+{
+    BPI_TRY(check_workspace(__func__, net, ws));
+    if (ws->mode != BP_TRAINING)
+        return bpi_fail(BP_ERR_STATE, "bp_network_update_state: ws was made for inference");
+    BPI_TRY(check_forward_done(__func__, ws));
+    for (size_t l = 0; l < net->n_layers; l++)
+        if (bpi_layer_needs_rows(&net->layers[l]))
+            bpi_layer_update_state(&net->layers[l], ws->batch, ws->statistics[l]);
     return BP_OK;
 }

@@ -1,158 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * The optimizers' rules as rows of one table, each with the number of moments it keeps. They see a stretch of numbers,
- * never a layer.
+ * An optimizer from init to free, and its step: the order in which gradient.c (penalties, clipping, checking) and rules.c (the
+ * rules) get hold of the numbers, with decoupled weight decay and max-norm around them.
  */
 #include "optim/optimizer.h"
 
 #include "base/memory.h"
 #include "base/status.h"
-
-/* Steps n numbers; state[i] is the stretch of the i-th moment that belongs to them. */
-typedef void (*step_rule)(const bp_optimizer *opt, size_t n, bp_real *p, const bp_real *g, bp_real *const state[]);
-
-struct rule {
-    const char *name;
-    size_t n_moments;
-    void (*begin)(bp_optimizer *opt); /* NULL: nothing changes from step to step */
-    step_rule step;
-};
-
-/* A moment that decays in steps of nothing but underflow would stay in the denormal range for ever, where each operation is slow. */
-static bp_real flushed(bp_real x)
-{
-    return BPI_FABS(x) < BP_REAL_MIN ? (bp_real)0 : x;
-}
-
-/* p -= r g */
-static void plain_step(const bp_optimizer *opt, size_t n, bp_real *p, const bp_real *g, bp_real *const state[])
-{
-    (void)state;
-    const bp_real r = opt->learning_rate;
-    for (size_t i = 0; i < n; i++)
-        p[i] = flushed(p[i] - r * g[i]);
-}
-
-/* v = u v + g,  p -= r v */
-static void momentum_step(const bp_optimizer *opt, size_t n, bp_real *p, const bp_real *g, bp_real *const state[])
-{
-    const bp_real r = opt->learning_rate, u = opt->momentum;
-    bp_real *v = state[0];
-    for (size_t i = 0; i < n; i++) {
-        v[i] = flushed(u * v[i] + g[i]);
-        p[i] = flushed(p[i] - r * v[i]);
-    }
-}
-
-/* v = u v + g,  p -= r (g + u v): the gradient as it will be after the momentum has carried p on */
-static void nesterov_step(const bp_optimizer *opt, size_t n, bp_real *p, const bp_real *g, bp_real *const state[])
-{
-    const bp_real r = opt->learning_rate, u = opt->momentum;
-    bp_real *v = state[0];
-    for (size_t i = 0; i < n; i++) {
-        v[i] = flushed(u * v[i] + g[i]);
-        p[i] = flushed(p[i] - r * (g[i] + u * v[i]));
-    }
-}
-
-/* The moments start at 0 and are too small by 1 - beta^t; powers in double, for the first steps differ by little from 1. */
-static void adam_begin(bp_optimizer *opt)
-{
-    const double t = (double)opt->n_steps;
-    opt->factor[0] = (bp_real)((double)opt->learning_rate / (1 - pow((double)opt->beta1, t)));
-    opt->factor[1] = (bp_real)sqrt(1 - pow((double)opt->beta2, t));
-}
-
-/* m = beta1 m + (1 - beta1) g,  v = beta2 v + (1 - beta2) g^2,  p -= r / (1 - beta1^t) m / (sqrt(v / (1 - beta2^t)) + epsilon) */
-static void adam_step(const bp_optimizer *opt, size_t n, bp_real *p, const bp_real *g, bp_real *const state[])
-{
-    const bp_real beta1 = opt->beta1, beta2 = opt->beta2, epsilon = opt->epsilon;
-    const bp_real rate = opt->factor[0], correction = opt->factor[1];
-    bp_real *m = state[0], *v = state[1];
-    for (size_t i = 0; i < n; i++) {
-        m[i] = flushed(beta1 * m[i] + ((bp_real)1 - beta1) * g[i]);
-        v[i] = flushed(beta2 * v[i] + ((bp_real)1 - beta2) * g[i] * g[i]);
-        p[i] = flushed(p[i] - rate * m[i] / (BPI_SQRT(v[i]) / correction + epsilon));
-    }
-}
-
-enum form { PLAIN, MOMENTUM, NESTEROV, ADAM };
-
-static const struct rule rules[] = {
-    [PLAIN] = { "sgd", 0, NULL, plain_step },
-    [MOMENTUM] = { "sgd", 1, NULL, momentum_step },
-    [NESTEROV] = { "sgd", 1, NULL, nesterov_step },
-    [ADAM] = { "adam", 2, adam_begin, adam_step },
-};
-
-static const struct rule *rule_of(const bp_optimizer *opt)
-{
-    if (opt->kind == BP_ADAM)
-        return &rules[ADAM];
-    if (opt->nesterov)
-        return &rules[NESTEROV];
-    return &rules[opt->momentum != (bp_real)0 ? MOMENTUM : PLAIN];
-}
-
-const char *bp_optimizer_name(bp_optimizer_kind kind)
-{
-    static const enum form forms[BP_N_OPTIMIZERS] = { [BP_SGD] = PLAIN, [BP_ADAM] = ADAM };
-    return (size_t)kind < BP_N_OPTIMIZERS ? rules[forms[kind]].name : "unknown";
-}
-
-/* ---- Settings -------------------------------------------------------------------------------------------------------- */
-
-static bool is_positive(bp_real x)
-{
-    return x > (bp_real)0 && isfinite(x);
-}
-
-static bool is_fraction(bp_real x)
-{
-    return x > (bp_real)0 && x < (bp_real)1;
-}
-
-static bp_real or_default(bp_real x, double otherwise)
-{
-    return x != (bp_real)0 ? x : (bp_real)otherwise;
-}
-
-static bp_optimizer with_defaults(const bp_optimizer_config *config)
-{
-    return (bp_optimizer){ .kind = config->kind,
-                           .learning_rate = or_default(config->learning_rate, config->kind == BP_ADAM ? 0.001 : 0.01),
-                           .momentum = config->momentum,
-                           .nesterov = config->nesterov,
-                           .beta1 = or_default(config->beta1, 0.9),
-                           .beta2 = or_default(config->beta2, 0.999),
-                           .epsilon = or_default(config->epsilon, 1e-8) };
-}
-
-static bp_status refuse(const char *setting, bp_real found, const char *expected)
-{
-    return bpi_fail(BP_ERR_ARGUMENT, "bp_optimizer_init: %s is %g, expected %s", setting, (double)found, expected);
-}
-
-static bp_status check_settings(const bp_optimizer *opt)
-{
-    if ((size_t)opt->kind >= BP_N_OPTIMIZERS)
-        return bpi_fail(BP_ERR_ARGUMENT, "bp_optimizer_init: %d is no optimizer", (int)opt->kind);
-    if (!is_positive(opt->learning_rate))
-        return refuse("learning_rate", opt->learning_rate, "a finite number above 0");
-    if (!(opt->momentum >= (bp_real)0 && opt->momentum < (bp_real)1))
-        return refuse("momentum", opt->momentum, "0 <= momentum < 1");
-    if (opt->nesterov && opt->momentum == (bp_real)0)
-        return refuse("momentum", opt->momentum, "above 0 for Nesterov's form");
-    if (opt->kind != BP_SGD && (opt->momentum != (bp_real)0 || opt->nesterov))
-        return refuse("momentum", opt->momentum, "0 with an optimizer other than BP_SGD");
-    if (!is_fraction(opt->beta1))
-        return refuse("beta1", opt->beta1, "0 < beta1 < 1");
-    if (!is_fraction(opt->beta2))
-        return refuse("beta2", opt->beta2, "0 < beta2 < 1");
-    if (!is_positive(opt->epsilon))
-        return refuse("epsilon", opt->epsilon, "a finite number above 0");
-    return BP_OK;
-}
+#include "optim/gradient.h"
+#include "optim/rules.h"
+#include "optim/settings.h"
 
 bp_status bp_optimizer_init(bp_optimizer *opt, const bp_optimizer_config *config, const bp_parameters *parameters)
 {
@@ -164,17 +21,17 @@ bp_status bp_optimizer_init(bp_optimizer *opt, const bp_optimizer_config *config
     if (parameters->n_params == 0)
         return bpi_fail(BP_ERR_SHAPE, "bp_optimizer_init: there are no parameters");
 
-    bp_optimizer made = with_defaults(config);
-    BPI_TRY(check_settings(&made));
+    bp_optimizer made = { .scalars[BP_SCALAR_NADAM_PRODUCT] = 1, .clip_factor = 1, .n_params = parameters->n_params };
+    BPI_TRY(bpi_optimizer_settings(config, &made.settings));
+    made.learning_rate = made.settings.learning_rate;
 
     struct bpi_plan plan = { 0 };
-    const size_t n_moments = rule_of(&made)->n_moments;
-    const size_t state = bpi_plan_matrix(&plan, n_moments, parameters->n_params, sizeof(bp_real));
+    const size_t n_moments = bpi_rule_moments(&made.settings);
+    const size_t state = bpi_plan_matrix(&plan, n_moments, made.n_params, sizeof(bp_real));
     made.allocator = bpi_allocator_or_default(config->allocator);
     BPI_TRY(bpi_plan_allocate(&plan, __func__, &made.allocator, &made.block));
 
-    made.n_params = parameters->n_params;
-    made.n_state = n_moments * parameters->n_params;
+    made.n_state = n_moments * made.n_params;
     made.state = made.n_state > 0 ? bpi_place(made.block, state) : NULL;
     *opt = made;
     return BP_OK;
@@ -188,7 +45,7 @@ void bp_optimizer_free(bp_optimizer *opt)
     *opt = (bp_optimizer){ 0 };
 }
 
-/* ---- Steps ----------------------------------------------------------------------------------------------------------- */
+/* ---- Questions ------------------------------------------------------------------------------------------------------- */
 
 bp_status bpi_optimizer_check(const char *function, const bp_optimizer *opt, const bp_parameters *parameters)
 {
@@ -199,83 +56,128 @@ bp_status bpi_optimizer_check(const char *function, const bp_optimizer *opt, con
     if (opt->n_params != parameters->n_params)
         return bpi_fail(BP_ERR_SHAPE, "%s: opt was made for %zu parameters, there are %zu", function, opt->n_params,
                         parameters->n_params);
-    if (!is_positive(opt->learning_rate))
-        return bpi_fail(BP_ERR_ARGUMENT, "%s: learning_rate is %g, expected a finite number above 0", function,
+    if (!(opt->learning_rate >= (bp_real)0) || !isfinite(opt->learning_rate))
+        return bpi_fail(BP_ERR_ARGUMENT, "%s: learning_rate is %g, expected a finite number >= 0", function,
                         (double)opt->learning_rate);
     return BP_OK;
 }
 
 bool bpi_optimizer_is_plain(const bp_optimizer *opt, const bp_parameters *parameters)
 {
+    const bp_optimizer_config *is = &opt->settings;
+    const bp_real others[] = {
+        is->momentum, is->weight_decay, is->l1, is->l2, is->clip_value, is->clip_norm, is->max_norm
+    };
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        if (others[i] != (bp_real)0)
+            return false;
     for (size_t s = 0; s < parameters->n_segments; s++)
         if (parameters->segments[s].frozen)
             return false;
-    return rule_of(opt) == &rules[PLAIN];
+    return is->kind == BP_SGD;
 }
+
+bool bpi_optimizer_needs_full_batch(const bp_optimizer *opt)
+{
+    return bpi_rule(opt->settings.kind)->needs_full_batch;
+}
+
+/* ---- Some rows ------------------------------------------------------------------------------------------------------- */
 
 void bpi_optimizer_flush(size_t n, bp_real *p)
 {
     for (size_t i = 0; i < n; i++)
-        p[i] = flushed(p[i]);
+        p[i] = bpi_flushed(p[i]);
 }
+
+/* p *= factor */
+static void scale(size_t n, bp_real factor, bp_real *p)
+{
+    for (size_t i = 0; i < n; i++)
+        p[i] = bpi_flushed(factor * p[i]);
+}
+
+/* Steps n <= BPI_CHUNK numbers, p[0] being number `index` of the block. */
+static void step_chunk(const bp_optimizer *opt, bp_segment_kind kind, size_t index, size_t n, bp_real *p, const bp_real *g)
+{
+    bp_real buffer[BPI_CHUNK], *moments[BPI_MAX_MOMENTS] = { NULL };
+    for (size_t i = 0; i * opt->n_params < opt->n_state; i++)
+        moments[i] = opt->state + i * opt->n_params + index;
+
+    const bp_real *prepared = bpi_gradient_prepare(opt, kind, n, p, g, buffer);
+    if (opt->settings.kind == BP_ADAMW && opt->settings.weight_decay > (bp_real)0)
+        scale(n, (bp_real)(1 - (double)opt->learning_rate * (double)opt->settings.weight_decay), p);
+    bpi_rule(opt->settings.kind)->step(opt, n, p, prepared, moments);
+}
+
+/* Scales rows that are longer than C down to C. One that is not finite stays, for whoever looks for such numbers. */
+static void limit_rows(double C, size_t rows, size_t columns, bp_real *p)
+{
+    for (size_t row = 0; row < rows; row++, p += columns) {
+        const double norm = sqrt(bpi_sum_of_squares(columns, p, 1));
+        if (norm > C && isfinite(norm))
+            scale(columns, (bp_real)(C / norm), p);
+    }
+}
+
+void bpi_optimizer_step_range(const bp_optimizer *opt, const bp_segment *segment, size_t first, size_t rows, bp_real *p,
+                              const bp_real *g)
+{
+    const size_t columns = segment->n / segment->rows, n = rows * columns, index = segment->offset + first * columns;
+    for (size_t i = 0; i < n; i += BPI_CHUNK)
+        step_chunk(opt, segment->kind, index + i, n - i < BPI_CHUNK ? n - i : BPI_CHUNK, p + i, g + i);
+    if (opt->settings.max_norm > (bp_real)0 && segment->kind == BP_WEIGHT)
+        limit_rows((double)opt->settings.max_norm, rows, columns, p);
+}
+
+/* ---- The whole ------------------------------------------------------------------------------------------------------- */
 
 void bpi_optimizer_begin_step(bp_optimizer *opt)
 {
+    const struct bpi_rule *rule = bpi_rule(opt->settings.kind);
     opt->n_steps++;
-    if (rule_of(opt)->begin != NULL)
-        rule_of(opt)->begin(opt);
+    if (rule->begin != NULL)
+        rule->begin(opt);
 }
 
-void bpi_optimizer_step_range(bp_optimizer *opt, size_t offset, size_t n, bp_real *p, const bp_real *g)
+/*
+ * What iRPROP+ minimises, and whether that has risen since the last step. Before the first it is compared with 0, but there is
+ * nothing yet that could be taken back. For the other rules: 0 and false.
+ */
+static bp_status compare_loss(const bp_optimizer *opt, const bp_parameters *parameters, bp_real loss, double *now,
+                              bool *risen)
 {
-    bp_real *state[2] = { NULL, NULL };
-    const struct rule *rule = rule_of(opt);
-    for (size_t i = 0; i < rule->n_moments; i++)
-        state[i] = opt->state + i * opt->n_params + offset;
-    rule->step(opt, n, p, g, state);
-}
-
-/* The first component that is not finite, or n. Counting first keeps the usual case a loop that vectorises. */
-static size_t first_nonfinite(size_t n, const bp_real *g)
-{
-    size_t n_bad = 0;
-    for (size_t i = 0; i < n; i++)
-        n_bad += !(BPI_FABS(g[i]) <= BP_REAL_MAX);
-    if (n_bad == 0)
-        return n;
-    size_t i = 0;
-    while (isfinite(g[i]))
-        i++;
-    return i;
-}
-
-static bp_status check_gradient(const bp_parameters *parameters, const bp_real *grad)
-{
-    for (size_t s = 0; s < parameters->n_segments; s++) {
-        const bp_segment *segment = &parameters->segments[s];
-        if (segment->frozen)
-            continue;
-        const size_t i = first_nonfinite(segment->n, grad + segment->offset);
-        if (i < segment->n)
-            return bpi_fail(BP_ERR_NONFINITE, "gradient: component %zu (%s %zu of layer %zu) is %g", segment->offset + i,
-                            bp_segment_name(segment->kind), i, segment->layer, (double)grad[segment->offset + i]);
-    }
+    *now = 0;
+    *risen = false;
+    if (opt->settings.kind != BP_RPROP_PLUS)
+        return BP_OK;
+    *now = (double)loss + (double)bp_penalty(opt, parameters);
+    *risen = *now > opt->scalars[BP_SCALAR_RPROP_LOSS];
+    if (!isfinite(*now))
+        return bpi_fail(BP_ERR_NONFINITE, "bp_optimizer_step: the loss with its penalties is %g; rprop_plus compares it",
+                        *now);
     return BP_OK;
 }
 
 bp_status bp_optimizer_step(bp_optimizer *opt, const bp_parameters *parameters, const bp_real *grad, bp_real loss)
 {
-    (void)loss;
     BPI_NOT_NULL(parameters);
     BPI_NOT_NULL(grad);
     BPI_TRY(bpi_optimizer_check(__func__, opt, parameters));
-    BPI_TRY(check_gradient(parameters, grad));
+    BPI_TRY(bpi_gradient_check(opt, parameters, grad));
+
+    double loss_now;
+    bool risen;
+    BPI_TRY(compare_loss(opt, parameters, loss, &loss_now, &risen));
+    opt->scalars[BP_SCALAR_RPROP_LOSS] = loss_now;
+    opt->factors[0] = risen; /* where the rule has factors of its own it sets this one, too */
+    opt->clip_factor = bpi_gradient_clip_factor(opt, parameters, grad);
 
     bpi_optimizer_begin_step(opt);
     for (size_t s = 0; s < parameters->n_segments; s++) {
         const bp_segment *segment = &parameters->segments[s];
         if (!segment->frozen)
-            bpi_optimizer_step_range(opt, segment->offset, segment->n, parameters->params + segment->offset,
+            bpi_optimizer_step_range(opt, segment, 0, segment->rows, parameters->params + segment->offset,
                                      grad + segment->offset);
     }
     return BP_OK;

@@ -2,8 +2,9 @@
 /*
  * Backpropagation against differences of the loss, component by component.
  *
- * With D(h) = (L(p + h) - L(p - h)) / 2h = L' + c h^2 + O(h^4), the combination (4 D(h/2) - D(h)) / 3 loses the term in h^2
- * (Richardson). Where a unit changes its piece of a relu between p - h and p + h, L is not smooth there and h is made smaller.
+ * With D(h) = (L(p + h) - L(p - h)) / 2h = L' + c h^2 + O(h^4), the combination (4 D(h/2) - D(h)) / 3 loses the term
+ * in h^2 (Richardson). Where a unit changes its piece of a relu, or an output its piece of the loss, between p - h and
+ * p + h, L is not smooth there and h is made smaller. Both workspaces keep seed and pass 0, so both drop out the same.
  */
 #include "base/real.h"
 
@@ -15,6 +16,7 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "math/activation.h"
+#include "math/loss.h"
 
 enum { HALVINGS = 6 }; /* of h, before a component counts as lying at a kink */
 
@@ -80,12 +82,37 @@ static bool same_pieces(const struct check *check)
     for (size_t l = 0; l < check->net.n_layers; l++) {
         const bpi_piece piece = bpi_activation(check->net.layers[l].activation)->piece;
         const size_t n = check->batch * check->net.layers[l].n_out;
-        const bp_real *Z = check->at_point.Z[l], *A = check->at_point.A[l];
-        const bp_real *Z_beside = check->beside.Z[l], *A_beside = check->beside.A[l];
+        const bp_real *Z = check->at_point.Z[l], *F = check->at_point.F[l];
+        const bp_real *Z_beside = check->beside.Z[l], *F_beside = check->beside.F[l];
         for (size_t i = 0; piece != NULL && i < n; i++)
-            if (piece(Z[i], A[i]) != piece(Z_beside[i], A_beside[i]))
+            if (piece(Z[i], F[i]) != piece(Z_beside[i], F_beside[i]))
                 return false;
     }
+    return true;
+}
+
+/* The target of output j of row i. Losses made of pieces do not smooth labels. */
+static bp_real target(const struct check *check, size_t i, size_t j)
+{
+    const size_t n = check->net.n_out;
+    const bp_targets *T = check->T;
+    if (T->values != NULL)
+        return T->values[i * n + j];
+    return (bp_real)(n == 1 ? T->labels[i] : T->labels[i] == (int32_t)j);
+}
+
+/* Whether every output of both workspaces is on the same piece of the loss. */
+static bool same_pieces_of_loss(const struct check *check)
+{
+    const bpi_loss_piece piece = bpi_loss(check->loss->kind)->piece;
+    const bp_real parameter = bpi_loss_parameter(check->loss);
+    const size_t n = check->net.n_out;
+    for (size_t i = 0; piece != NULL && i < check->batch; i++)
+        for (size_t j = 0; j < n; j++) {
+            const bp_real t = target(check, i, j);
+            if (piece(check->at_point.Y[i * n + j], t, parameter) != piece(check->beside.Y[i * n + j], t, parameter))
+                return false;
+        }
     return true;
 }
 
@@ -101,7 +128,7 @@ static bp_status loss_beside(struct check *check, bp_real *p, bp_real value, dou
     *p = kept;
     BPI_TRY(status);
     *L = (double)loss;
-    *smooth = *smooth && same_pieces(check);
+    *smooth = *smooth && same_pieces(check) && same_pieces_of_loss(check);
     return BP_OK;
 }
 

@@ -18,17 +18,35 @@ struct number {
     double error; /**< a bound of |computed - value| */
 };
 
-/** One row on its way up: A[0] is the row of X, Z[l] and A[l + 1] belong to layer l. */
+/** The user data of subject.c's own functions: gain e^(p sin z), and gain sqrt(1 + |y - t|^2). */
+#define NAIVE_GAIN_OF_WAVES 0.75
+#define NAIVE_GAIN_OF_DISTANCE 1.25
+
+/** One row on its way up: A[0] is the row of X, the others belong to layer l, A[l + 1] to its outputs. */
 struct naive_row {
-    struct number Z[PROBLEM_LAYERS][PROBLEM_UNITS];
-    struct number A[PROBLEM_LAYERS + 1][PROBLEM_UNITS];
+    struct number N[PROBLEM_LAYERS][PROBLEM_UNITS]; /**< A W^T + 1 b^T, normalized if it is to be, before gamma and beta */
+    struct number Z[PROBLEM_LAYERS][PROBLEM_UNITS]; /**< what the activation gets */
+    struct number F[PROBLEM_LAYERS][PROBLEM_UNITS]; /**< what it gives */
+    struct number A[PROBLEM_LAYERS + 1][PROBLEM_UNITS];   /**< after dropout */
+    struct number inverse[PROBLEM_LAYERS][PROBLEM_UNITS]; /**< 1 / sqrt(variance + epsilon), per unit */
+    double kept[PROBLEM_LAYERS][PROBLEM_UNITS];           /**< by dropout: 0, or 1 / (1 - p) */
+    double steepness; /**< largest |A| times `inverse` of the normalizations: what a step of a weight does to N */
 };
 
-/** Computes row i. With u = 0 all errors are 0. */
-void naive_forward(const struct problem *problem, size_t i, double u, struct naive_row *row);
+/**
+ * Computes `n` rows from `first` on, for a batch normalization as one batch: all, where rows mix. With u = 0 all errors
+ * are 0.
+ */
+void naive_forward(const struct problem *problem, size_t first, size_t n, double u, struct naive_row *rows);
 
-/** Distance of the pre-activation nearest to its function's kink; infinite where no function has one. */
-double naive_clearance(const struct problem *problem, const struct naive_row *row);
+/**
+ * Distance of what is nearest to a kink: a pre-activation to its function's, or an output of row i to the loss's; infinite
+ * where nothing has one. A kink is where the function, its slope or its curvature jumps.
+ */
+double naive_clearance(const struct problem *problem, size_t i, const struct naive_row *row);
+
+/** Whether what shifts N of unit j of layer l by the same number in all rows of the batch does so to its output. */
+bool naive_passes_shift(const struct problem *problem, const struct naive_row *rows, size_t l, size_t j);
 
 /** Loss of row i, before its weight. From the outputs, by log: only for outputs that are well inside (0, 1). */
 double naive_loss_of_row(const struct problem *problem, size_t i, const struct naive_row *row);

@@ -30,6 +30,7 @@ struct subject {
     bp_real *X, *dX; /* batch x n_in */
     bp_real *values; /* batch x n_out */
     bp_real *weights;
+    bp_real *class_weights;
     int32_t *labels; /* batch */
     bp_real *grad;   /* n_params */
 };

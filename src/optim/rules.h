@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What an optimizer does to a stretch of numbers once their gradient is ready: a row of a table for each kind.
+ */
+#ifndef BPI_OPTIM_RULES_H
+#define BPI_OPTIM_RULES_H
+
+#include "base/real.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "backprop/optimizer.h"
+
+enum {
+    BPI_CHUNK =
+        512, /* numbers that a rule gets at a time, so that what it needs on the way fits the stack and the L1 cache */
+    BPI_MAX_MOMENTS = 3
+};
+
+struct bpi_rule {
+    const char *name;
+    size_t n_moments;                 /**< arrays of n_params that it always keeps */
+    bool squares;                     /**< it squares the gradient, so that |g| must stay below sqrt(BP_REAL_MAX) */
+    bool needs_full_batch;            /**< noise in the gradient spoils it */
+    void (*begin)(bp_optimizer *opt); /**< sets opt->factors from n_steps and learning_rate; NULL: there are none */
+    /** Steps n <= BPI_CHUNK numbers p with gradient g; moments[i] is the stretch of the i-th moment that belongs to them. */
+    void (*step)(const bp_optimizer *opt, size_t n, bp_real *p, const bp_real *g, bp_real *const moments[]);
+};
+
+/** The row of a kind below BP_N_OPTIMIZERS. */
+const struct bpi_rule *bpi_rule(bp_optimizer_kind kind);
+
+/** How many arrays of n_params these settings keep. */
+size_t bpi_rule_moments(const bp_optimizer_config *settings);
+
+/** 0 in place of what is below the range of normal numbers: a moment that decays would stay there for ever, where each operation is slow. */
+static inline bp_real bpi_flushed(bp_real x)
+{
+    return BPI_FABS(x) < BP_REAL_MIN ? (bp_real)0 : x;
+}
+
+#endif

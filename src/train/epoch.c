@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Epochs: a new order, the steps, a look at what they left, validation, history, and whether to go on.
+ */
+#include "train/epoch.h"
+
+#include "base/status.h"
+#include "optim/optimizer.h"
+#include "train/snapshot.h"
+#include "train/step.h"
+
+static void begin_epoch(struct bp_trainer_run *run, bp_progress *at)
+{
+    const size_t batches = bpi_batches_count(&run->batches), best_epoch = at->best_epoch;
+    run->loss_sum = run->weight_sum = 0;
+    *at = (bp_progress){ .net = run->net,
+                         .epoch = run->n_epochs_done + 1,
+                         .epochs = run->epochs,
+                         .steps = batches / run->accumulate + (batches % run->accumulate != 0),
+                         .rows = run->batches.n_rows,
+                         .best_epoch = best_epoch };
+    if (run->shuffled)
+        bp_rng_shuffle(&run->rng, run->order, run->batches.n_rows);
+}
+
+/* ---- Validation ------------------------------------------------------------------------------------------------------ */
+
+static bp_status evaluate(struct bp_trainer_run *run, const bp_progress *at)
+{
+    bp_metrics_reset(&run->metrics);
+    const bp_status status = bpi_evaluate(&run->evaluation, &run->config.loss, &run->metrics);
+    if (status == BP_ERR_NONFINITE && !run->evaluation.rows_failed)
+        return bpi_run_diverged(run, at, "the validation loss is");
+    BPI_TRY(status);
+    return bp_metrics_compute(&run->metrics, &run->validation_result);
+}
+
+/* The lowest loss is the best, however little lower; patience asks for min_improvement. NaN (no weights) is never lower. */
+static void judge(struct bp_trainer_run *run, bp_progress *at, double loss)
+{
+    if (loss < run->best_loss) {
+        run->best_loss = loss;
+        at->best_epoch = at->epoch;
+        bpi_snapshot_take(&run->best, run);
+    }
+    run->epochs_without_improvement++;
+    if (loss < run->loss_to_beat - (double)run->config.min_improvement) {
+        run->loss_to_beat = loss;
+        run->epochs_without_improvement = 0;
+    }
+}
+
+static bp_status validate(struct bp_trainer_run *run, bp_progress *at)
+{
+    BPI_TRY(evaluate(run, at));
+    at->validation = &run->validation_result;
+    judge(run, at, run->validation_result.loss);
+    return BP_OK;
+}
+
+/* ---- The end of an epoch --------------------------------------------------------------------------------------------- */
+
+static void record(const bp_progress *at, bp_train_report *report)
+{
+    const size_t i = report->n_epochs++;
+    const bp_metrics_result *validation = at->validation;
+    report->losses[i] = at->epoch_loss;
+    report->learning_rates[i] = at->learning_rate;
+    report->best_epoch = at->best_epoch;
+    if (validation != NULL) {
+        report->validation_losses[i] = (bp_real)validation->loss;
+        report->validation_scores[i] = (bp_real)(validation->n_classes > 0 ? validation->accuracy : validation->r2);
+    }
+}
+
+static bool wants_to_stop(bp_train_callback callback, const struct bp_trainer_run *run, const bp_progress *at)
+{
+    return callback != NULL && callback(at, run->config.user) != BP_CONTINUE;
+}
+
+static bp_stop_reason reason_to_stop(const struct bp_trainer_run *run, const bp_progress *at)
+{
+    const bp_train_config *config = &run->config;
+    if (wants_to_stop(config->on_epoch, run, at))
+        return BP_STOPPED_CALLBACK;
+    if (config->target_loss > (bp_real)0 && at->epoch_loss <= config->target_loss)
+        return BP_STOPPED_TARGET;
+    if (config->patience > 0 && run->epochs_without_improvement >= config->patience)
+        return BP_STOPPED_PATIENCE;
+    return run->n_epochs_done == run->epochs ? BP_STOPPED_EPOCHS : BP_STOPPED_NOT;
+}
+
+static bp_status end_epoch(struct bp_trainer_run *run, bp_progress *at, bp_train_report *report)
+{
+    if (run->validates)
+        BPI_TRY(validate(run, at));
+    bpi_snapshot_take(&run->good, run);
+    run->next_row = 0;
+    run->n_epochs_done++;
+    if (run->config.schedule.kind == BP_SCHEDULE_PLATEAU)
+        (void)bp_plateau_update(&run->plateau, &run->config.schedule,
+                                run->validates ? run->validation_result.loss : (double)at->epoch_loss);
+    record(at, report);
+    report->reason = reason_to_stop(run, at);
+    at->validation = NULL;
+    return BP_OK;
+}
+
+/* ---- A move ---------------------------------------------------------------------------------------------------------- */
+
+/* Looks at what the steps have left, after whole epochs and begun ones. */
+static bp_status check_result(struct bp_trainer_run *run, const bp_progress *at)
+{
+    const char *what = bpi_run_not_finite(run);
+    if (what != NULL)
+        return bpi_run_diverged(run, at, what);
+    if (run->plain)
+        bpi_optimizer_flush(run->opt->n_params, run->net->parameters.params);
+    return BP_OK;
+}
+
+bp_status bpi_run_move(struct bp_trainer_run *run, bp_progress *at, bp_train_report *report)
+{
+    if (run->next_row == 0)
+        begin_epoch(run, at);
+    BPI_TRY(bpi_run_step(run, at));
+    report->n_steps = run->n_steps_done;
+
+    const bool stopped = wants_to_stop(run->config.on_step, run, at), ended = run->next_row == run->batches.n_rows;
+    if (stopped || ended)
+        BPI_TRY(check_result(run, at));
+    if (ended)
+        BPI_TRY(end_epoch(run, at, report));
+    if (stopped)
+        report->reason = BP_STOPPED_CALLBACK;
+    return BP_OK;
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A step: rate -> for each of its batches forward, loss, backward -> optimizer.
+ */
+#include "train/step.h"
+
+#include "backprop/propagation.h"
+#include "base/status.h"
+#include "math/loss.h"
+#include "net/propagation.h"
+#include "optim/optimizer.h"
+
+bp_status bpi_run_diverged(const struct bp_trainer_run *run, const bp_progress *at, const char *what)
+{
+    const bool returns_to_best = run->config.restore_best && at->best_epoch != 0;
+    return bpi_fail(
+        BP_ERR_DIVERGED,
+        "training: %s not finite at epoch %zu, step %zu of %zu, learning rate %g (loss %g); the network has the "
+        "parameters of the end of epoch %zu",
+        what, at->epoch, at->step, at->steps, (double)at->learning_rate, (double)at->loss,
+        returns_to_best ? at->best_epoch : at->epoch - 1);
+}
+
+/* ---- The rate -------------------------------------------------------------------------------------------------------- */
+
+/* Steps and epochs are counted from the beginning of the run, whatever the optimizer has done before. */
+static double scheduled_rate(const struct bp_trainer_run *run)
+{
+    const bp_schedule *schedule = &run->config.schedule;
+    if (schedule->kind == BP_SCHEDULE_PLATEAU)
+        return bp_plateau_rate(&run->plateau, schedule, run->base_rate);
+    return bp_schedule_rate(schedule, run->base_rate, schedule->by_epoch ? run->n_epochs_done : run->n_steps_done);
+}
+
+static bp_status set_learning_rate(struct bp_trainer_run *run, bp_progress *at)
+{
+    at->learning_rate = (bp_real)scheduled_rate(run);
+    if (!(at->learning_rate >= (bp_real)0) || !isfinite(at->learning_rate))
+        return bpi_fail(BP_ERR_ARGUMENT,
+                        "training: the schedule %s gives the rate %g at epoch %zu, step %zu, expected a finite number >= 0",
+                        bp_schedule_name(run->config.schedule.kind), (double)at->learning_rate, at->epoch, at->step);
+    run->opt->learning_rate = at->learning_rate;
+    return BP_OK;
+}
+
+/* ---- Its batches ----------------------------------------------------------------------------------------------------- */
+
+/* Losses and weights of batches: a mean is sum / weight, a sum is the sum. */
+struct total {
+    double loss, weight;
+};
+
+static bool is_mean(const struct bp_trainer_run *run)
+{
+    return run->config.loss.reduction == BP_REDUCE_MEAN;
+}
+
+static bp_real reduced(const struct bp_trainer_run *run, double loss, double weight)
+{
+    if (!is_mean(run))
+        return (bp_real)loss;
+    return (bp_real)(weight > 0 ? loss / weight : 0);
+}
+
+/* Mixes the run's seed with the number of a pass, for noise that depends on nothing else. */
+static uint64_t noise_seed(const struct bp_trainer_run *run)
+{
+    return run->config.seed ^ (run->ws.pass * UINT64_C(0x9e3779b97f4a7c15));
+}
+
+/* Forward and loss of the next n rows; *weight: what these rows weigh. */
+static bp_status pass(struct bp_trainer_run *run, bp_progress *at, size_t n, bp_real *L, double *weight)
+{
+    const bp_real *X;
+    bp_targets T;
+    run->ws.pass++;
+    BPI_TRY(bpi_batches_get(&run->batches, run->next_row, n, noise_seed(run), &X, &T));
+    BPI_TRY(bp_network_forward(run->net, &run->ws, X, n));
+    const bp_status status = bp_network_loss(run->net, &run->ws, &run->config.loss, &T, L);
+    if (status == BP_ERR_NONFINITE) {
+        at->loss = *L;
+        return bpi_run_diverged(run, at, "the loss is");
+    }
+    BPI_TRY(status);
+    *weight = bpi_loss_weight_of_batch(&run->config.loss, &T, n, run->net->n_out);
+    return BP_OK;
+}
+
+/* Plain descent needs no gradient: each layer's product is added to its W with alpha = -rate. */
+static void descend_directly(struct bp_trainer_run *run)
+{
+    const struct bpi_sink sink = { .base = run->net->parameters.params,
+                                   .alpha = -run->opt->learning_rate,
+                                   .beta = (bp_real)1 };
+    bpi_optimizer_begin_step(run->opt);
+    bpi_network_backward(run->net, &run->ws, NULL, &sink, NULL, (bp_real)0);
+}
+
+/* Adds a batch's gradient times the weight of its rows, so that the mean over several batches is that over all their rows. */
+static void add_gradient(struct bp_trainer_run *run, double weight, bool is_first)
+{
+    const bool weighs = is_mean(run) && run->accumulate > 1;
+    const struct bpi_sink sink = { .base = run->grad,
+                                   .alpha = weighs ? (bp_real)weight : (bp_real)1,
+                                   .beta = is_first ? (bp_real)0 : (bp_real)1 };
+    bpi_network_backward(run->net, &run->ws, NULL, &sink, NULL, (bp_real)0);
+}
+
+static void divide_gradient(struct bp_trainer_run *run, double weight)
+{
+    const bp_real factor = (bp_real)(weight > 0 ? 1 / weight : 0);
+    for (size_t i = 0; i < run->opt->n_params; i++)
+        run->grad[i] *= factor;
+}
+
+/* One batch: its gradient in run->grad, or for plain descent the update itself. */
+static bp_status take_batch(struct bp_trainer_run *run, bp_progress *at, struct total *total, bool is_first)
+{
+    bp_real L = 0;
+    double weight = 0;
+    const size_t n = bpi_batches_size(&run->batches, run->next_row);
+    BPI_TRY(pass(run, at, n, &L, &weight));
+    run->next_row += n;
+    at->rows_done += n;
+    total->loss += is_mean(run) ? weight * (double)L : (double)L;
+    total->weight += weight;
+    at->loss = is_first ? L : reduced(run, total->loss, total->weight);
+    if (run->plain)
+        descend_directly(run);
+    else
+        add_gradient(run, weight, is_first);
+    return bp_network_update_state(run->net, &run->ws);
+}
+
+static bp_status take_batches(struct bp_trainer_run *run, bp_progress *at, struct total *total)
+{
+    for (size_t i = 0; i < run->accumulate && run->next_row < run->batches.n_rows; i++)
+        BPI_TRY(take_batch(run, at, total, i == 0));
+    if (is_mean(run) && run->accumulate > 1)
+        divide_gradient(run, total->weight);
+    return BP_OK;
+}
+
+bp_status bpi_run_step(struct bp_trainer_run *run, bp_progress *at)
+{
+    struct total total = { 0 };
+    at->step++;
+    BPI_TRY(set_learning_rate(run, at));
+    BPI_TRY(take_batches(run, at, &total));
+
+    run->n_steps_done++;
+    run->loss_sum += total.loss;
+    run->weight_sum += total.weight;
+    at->epoch_loss = reduced(run, run->loss_sum, run->weight_sum);
+    if (run->plain)
+        return BP_OK;
+    const bp_status status = bp_optimizer_step(run->opt, &run->net->parameters, run->grad, at->loss);
+    return status == BP_ERR_NONFINITE ? bpi_run_diverged(run, at, "the gradient is") : status;
+}
