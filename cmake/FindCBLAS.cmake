@@ -6,6 +6,7 @@
 # Sets CBLAS_FOUND, CBLAS_LIBRARIES, CBLAS_INCLUDE_DIRS and CBLAS_HEADER (what to include: cblas.h and its kin).
 include(FindPackageHandleStandardArgs)
 include(CheckCSourceCompiles)
+include(CheckCXXSourceCompiles)
 include(CMakePushCheckState)
 
 # Whether header and libraries go together and have the function that we call.
@@ -15,14 +16,21 @@ function(_cblas_works result include_dir header libraries)
     set(CMAKE_REQUIRED_INCLUDES ${include_dir})
     set(CMAKE_REQUIRED_LIBRARIES ${libraries})
     unset(_cblas_compiles CACHE)
-    check_c_source_compiles("
+    set(source "
         #include <${header}>
         int main(void)
         {
             double a = 1, c = 0;
             cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, 1, 1, 1, 1.0, &a, 1, &a, 1, 0.0, &c, 1);
             return c != 1.0;
-        }" _cblas_compiles)
+        }")
+    # Programs that use an installed libbackprop may be C++ alone.
+    get_property(languages GLOBAL PROPERTY ENABLED_LANGUAGES)
+    if("C" IN_LIST languages)
+        check_c_source_compiles("${source}" _cblas_compiles)
+    else()
+        check_cxx_source_compiles("${source}" _cblas_compiles)
+    endif()
     set(${result} ${_cblas_compiles} PARENT_SCOPE)
     unset(_cblas_compiles CACHE)
     cmake_pop_check_state()

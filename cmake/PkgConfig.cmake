@@ -37,6 +37,8 @@ function(backprop_install_pkgconfig name precision cflags)
         list(APPEND needed m)
     endif()
     backprop_link_flags(PKGCONFIG_LIBS ${needed})
+    # The file finds its prefix from its own place, so that an installation may be moved.
+    file(RELATIVE_PATH PKGCONFIG_TO_PREFIX "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
     set(PKGCONFIG_NAME ${name})
     set(PKGCONFIG_PRECISION ${precision})
     set(PKGCONFIG_CFLAGS ${cflags})

@@ -49,8 +49,6 @@ static bp_status read_pictures(struct pictures *pictures, const char *directory,
     bp_status status = read_file(&pictures->images, directory, images);
     if (status == BP_OK)
         status = read_file(&pictures->labels, directory, labels);
-    if (status == BP_OK && pictures->images.dims[0] != pictures->labels.dims[0])
-        status = BP_ERR_SHAPE;
     pictures->data = (bp_dataset){
         .rows = pictures->images.dims[0],
         .n_in = pictures->images.row_size,
@@ -58,7 +56,12 @@ static bp_status read_pictures(struct pictures *pictures, const char *directory,
         .X = { .data = pictures->images.data, .element = pictures->images.element, .scale = (bp_real)(1.0 / 255) },
         .labels = { .data = pictures->labels.data, .element = pictures->labels.element },
     };
-    return status;
+    if (status == BP_OK && pictures->images.dims[0] != pictures->labels.dims[0]) {
+        (void)fprintf(stderr, "%s has %zu pictures, %s %zu labels\n", images, pictures->images.dims[0], labels,
+                      pictures->labels.dims[0]);
+        return BP_ERR_SHAPE;
+    }
+    return status == BP_OK ? bp_dataset_check(&pictures->data, NULL) : status;
 }
 
 static void free_pictures(struct pictures *pictures)
@@ -67,6 +70,7 @@ static void free_pictures(struct pictures *pictures)
     bp_idx_free(&pictures->labels);
 }
 
+/* Labels are known to be classes: read_pictures() has had them checked. */
 static size_t label_of(const struct pictures *pictures, size_t row)
 {
     return ((const unsigned char *)pictures->labels.data)[row];
@@ -262,10 +266,12 @@ int main(int argc, char **argv)
         read_pictures(&training, options.directory, "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz");
     if (status == BP_OK)
         status = read_pictures(&test, options.directory, "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz");
+    if (status == BP_OK && (test.data.n_in != training.data.n_in || test.labels.element != BP_U8))
+        status = BP_ERR_SHAPE;
     if (status == BP_OK)
         status = run_seeds(&training, &test, &options, &mean);
     if (status != BP_OK)
-        (void)fprintf(stderr, "error: %s\n", bp_error_message());
+        (void)fprintf(stderr, "error: %s: %s\n", bp_status_string(status), bp_error_message());
     else if (options.seeds > 1)
         printf("mean test accuracy of %lu seeds: %.4f\n", options.seeds, mean);
 

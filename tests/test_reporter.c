@@ -88,8 +88,10 @@ static void on_a_terminal_a_bar_is_written_over_and_left_standing_at_the_end_of_
     (void)bp_reporter_epoch(&progress, &reporter);
     read_back(reporter.stream, text);
 
-    const char *const parts[] = { "\repoch  3/20 [==========          ]  loss 0.3481  ", " rows/s  ", " s left",
-                                  "\repoch  3/20 [====================]  loss 0.3470  validation 0.3662  accuracy 0.8713  "
+    const char *const parts[] = { "\repoch  3/20 [==========          ]  loss 0.3481  ",
+                                  " rows/s  ",
+                                  " s left",
+                                  "\repoch  3/20 [====================]  loss 0.3470  validation 0.3662  accuracy 0.8713  ",
                                   "rate 0.001  ",
                                   " left" };
     const char *here = text;

@@ -294,7 +294,7 @@ static const struct run_case run_cases[] = {
     { CLASSES, VALUES, { .epochs = 5, .batch = 4, .seed = 1, .loss = { .kind = BP_CROSS_ENTROPY } } },
     { CLASSES, LABELS, { .epochs = 5, .batch = 4, .keep_order = true, .loss = { .kind = BP_CROSS_ENTROPY } } },
     { CLASSES, LABELS, { .epochs = 5, .batch = 4, .seed = 5, .loss = { .kind = BP_CROSS_ENTROPY } } },
-    { CLASSES, WEIGHTED, { .epochs = 5, .batch = 4, .loss = { BP_CROSS_ENTROPY, BP_REDUCE_SUM } } },
+    { CLASSES, WEIGHTED, { .epochs = 5, .batch = 4, .loss = { .kind = BP_CROSS_ENTROPY, .reduction = BP_REDUCE_SUM } } },
 };
 
 static void make_case(struct problem *p, const struct run_case *run, const bp_optimizer_config *rule)
@@ -405,7 +405,9 @@ static void a_zeroed_configuration_is_100_epochs_of_shuffled_batches_of_32_on_th
 {
     (void)state;
     const bp_train_config zeroed = { 0 };
-    const bp_train_config spelt_out = { .epochs = 100, .batch = 32, .loss = { BP_SQUARED_ERROR, BP_REDUCE_MEAN } };
+    const bp_train_config spelt_out = { .epochs = 100,
+                                        .batch = 32,
+                                        .loss = { .kind = BP_SQUARED_ERROR, .reduction = BP_REDUCE_MEAN } };
     assert_true(trains_to_the_same_bits(PLAIN, zeroed, spelt_out));
 
     struct problem p;

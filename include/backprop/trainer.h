@@ -66,8 +66,9 @@ typedef bp_signal (*bp_train_callback)(const bp_progress *progress, void *user);
 
 /** Settings of a training run. A zeroed struct trains 100 epochs of shuffled batches of 32 on the squared error. */
 typedef struct bp_train_config {
-    size_t epochs; /**< passes through the data; default 0: 100 */
-    size_t batch;  /**< rows of a forward pass; more than there are means all. Default 0: 32. The last batch of an epoch is
+    size_t
+        epochs; /**< passes through the data; default 0: 100. The history takes some numbers for each of them in advance */
+    size_t batch; /**< rows of a forward pass; more than there are means all. Default 0: 32. The last batch of an epoch is
                                smaller where the rows do not divide; with batch normalization a last batch of one row joins the
                                batch before it */
     size_t accumulate; /**< batches of a step, their gradients added up to that of all their rows (batch normalization still

@@ -12,6 +12,10 @@
 
 #include <math.h>
 
+#if defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__
+#error "libbackprop looks for NaNs and infinities: compile it without -ffast-math and -ffinite-math-only"
+#endif
+
 #include "backprop/precision.h"
 
 #ifdef BACKPROP_SINGLE

@@ -90,11 +90,17 @@ static void gather_view(const bp_view *view, size_t columns, const size_t *rows,
         elements[view->element].read(view->data, row_number(rows, first, i) * stride, columns, scale, out + i * columns);
 }
 
+/* What was checked before training may have been changed since: what is no label becomes one that the loss refuses. */
+static int32_t label_of(double value)
+{
+    return value >= 0 && value <= INT32_MAX && value == floor(value) ? (int32_t)value : -1;
+}
+
 static void gather_labels(const bp_view *view, const size_t *rows, size_t first, size_t n, int32_t *out)
 {
     const size_t stride = stride_of(view, 1);
     for (size_t i = 0; i < n; i++)
-        out[i] = (int32_t)elements[view->element].value(view->data, row_number(rows, first, i) * stride);
+        out[i] = label_of(elements[view->element].value(view->data, row_number(rows, first, i) * stride));
 }
 
 /* The rows of a view: where they are if that is possible, else gathered into `buffer`. NULL for a view of nothing. */
@@ -253,11 +259,16 @@ static bp_status check_label_of_row(const bp_dataset *data, const struct bpi_los
     return bpi_loss_check_label(i, bpi_loss_n_classes(rule, data->n_out), label);
 }
 
-static bp_status check_weight_of_row(const bp_dataset *data, size_t i)
+/* Adds the weight to *sum, by which means are divided. */
+static bp_status check_weight_of_row(const bp_dataset *data, size_t i, double *sum)
 {
     bp_real weight;
     gather_view(&data->weights, 1, NULL, i, 1, &weight);
-    return bpi_loss_check_weight(i, (double)weight);
+    BPI_TRY(bpi_loss_check_weight(i, (double)weight));
+    *sum += (double)weight;
+    if (!isfinite(*sum))
+        return bpi_fail(BP_ERR_NONFINITE, "weights: their sum up to row %zu is %g", i, *sum);
+    return BP_OK;
 }
 
 bp_status bp_dataset_check(const bp_dataset *data, const bp_loss *loss)
@@ -270,6 +281,7 @@ bp_status bp_dataset_check(const bp_dataset *data, const bp_loss *loss)
     if (loss != NULL && rule == NULL)
         return bpi_fail(BP_ERR_ARGUMENT, "bp_dataset_check: %d is no loss", (int)loss->kind);
 
+    double weights = 0;
     for (size_t i = 0; i < data->rows; i++) {
         if (data->X.data != NULL)
             BPI_TRY(check_inputs_of_row(data, i));
@@ -278,7 +290,7 @@ bp_status bp_dataset_check(const bp_dataset *data, const bp_loss *loss)
         if (data->labels.data != NULL)
             BPI_TRY(check_label_of_row(data, rule, i));
         if (data->weights.data != NULL)
-            BPI_TRY(check_weight_of_row(data, i));
+            BPI_TRY(check_weight_of_row(data, i, &weights));
     }
     return BP_OK;
 }

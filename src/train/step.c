@@ -77,7 +77,7 @@ static bp_status pass(struct bp_trainer_run *run, bp_progress *at, size_t n, bp_
     BPI_TRY(bpi_batches_get(&run->batches, run->next_row, n, noise_seed(run), &X, &T));
     BPI_TRY(bp_network_forward(run->net, &run->ws, X, n));
     const bp_status status = bp_network_loss(run->net, &run->ws, &run->config.loss, &T, L);
-    if (status == BP_ERR_NONFINITE) {
+    if (status == BP_ERR_NONFINITE && !isfinite(*L)) {
         at->loss = *L;
         return bpi_run_diverged(run, at, "the loss is");
     }
