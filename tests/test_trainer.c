@@ -1593,9 +1593,43 @@ static void null_pointers_are_refused(void **state)
     bench_free(&bench);
 }
 
+/* Weights near the ends of the range: neither their sum times a loss nor a gradient times them may be formed. */
+static void accumulation_does_not_depend_on_the_size_of_all_weights_together(void **state)
+{
+    (void)state;
+    const bp_real sizes[] = { 1, BP_REAL_MIN, BP_REAL_MAX / 64 };
+    const bp_layer_config layer = { .n_out = 1, .activation = BP_TANH };
+    bp_real X[16], T[8], after[3][3];
+    for (size_t i = 0; i < 16; i++)
+        X[i] = (bp_real)((double)((i * 7) % 16) / 8 - 1);
+    for (size_t i = 0; i < 8; i++)
+        T[i] = (bp_real)((double)i / 16);
+
+    for (size_t k = 0; k < 3; k++) {
+        bp_real weights[8];
+        for (size_t i = 0; i < 8; i++)
+            weights[i] = sizes[k] * (bp_real)(1 + i % 2);
+        bp_network net;
+        bp_optimizer own;
+        const bp_dataset data = {
+            .rows = 8, .n_in = 2, .n_out = 1, .X = { .data = X }, .T = { .data = T }, .weights = { .data = weights }
+        };
+        assert_int_equal(bp_network_init(&net, &(bp_network_config){ .n_in = 2, .n_layers = 1, .layers = &layer }), BP_OK);
+        assert_int_equal(bp_optimizer_init(&own, &(bp_optimizer_config){ .kind = BP_ADAM }, &net.parameters), BP_OK);
+        const bp_train_config config = { .epochs = 3, .batch = 3, .accumulate = 2, .seed = 1 };
+        assert_int_equal(bp_train(&net, &own, &data, &config, NULL), BP_OK);
+        memcpy(after[k], net.parameters.params, sizeof after[k]);
+        bp_optimizer_free(&own);
+        bp_network_free(&net);
+        for (size_t i = 0; i < 3; i++)
+            assert_close((double)after[k][i], (double)after[0][i], 64 * (double)BP_REAL_EPSILON);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(accumulation_does_not_depend_on_the_size_of_all_weights_together),
         cmocka_unit_test(a_run_cut_after_any_number_of_steps_gives_the_bits_of_one_run_through),
         cmocka_unit_test(a_limit_in_milliseconds_lets_one_step_pass_and_changes_no_bit),
         cmocka_unit_test(the_limit_that_is_reached_first_counts),

@@ -12,7 +12,7 @@
 static void begin_epoch(struct bp_trainer_run *run, bp_progress *at)
 {
     const size_t batches = bpi_batches_count(&run->batches), best_epoch = at->best_epoch;
-    run->loss_sum = run->weight_sum = 0;
+    run->epoch_loss = run->epoch_weight = 0;
     *at = (bp_progress){ .net = run->net,
                          .epoch = run->n_epochs_done + 1,
                          .epochs = run->epochs,

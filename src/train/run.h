@@ -61,8 +61,8 @@ struct bp_trainer_run {
     size_t n_epochs_done;
     uint64_t n_steps_done;
 
-    size_t next_row;             /**< of the epoch that is under way; 0: none is */
-    double loss_sum, weight_sum; /**< of this epoch */
+    size_t next_row;                 /**< of the epoch that is under way; 0: none is */
+    double epoch_loss, epoch_weight; /**< of this epoch so far: mean or sum of the losses, and what its rows weigh */
     atomic_bool is_cancelled;
 };
 

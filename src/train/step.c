@@ -45,7 +45,7 @@ static bp_status set_learning_rate(struct bp_trainer_run *run, bp_progress *at)
 
 /* ---- Its batches ----------------------------------------------------------------------------------------------------- */
 
-/* Losses and weights of batches: a mean is sum / weight, a sum is the sum. */
+/* What batches have come to: the mean of their losses or the sum, and their weight. */
 struct total {
     double loss, weight;
 };
@@ -55,11 +55,15 @@ static bool is_mean(const struct bp_trainer_run *run)
     return run->config.loss.reduction == BP_REDUCE_MEAN;
 }
 
-static bp_real reduced(const struct bp_trainer_run *run, double loss, double weight)
+/* Adds a batch. A mean is moved on by the batch's share, so that weights of any size neither overflow nor vanish. */
+static void add_batch(const struct bp_trainer_run *run, double L, double weight, struct total *total)
 {
+    const double all = total->weight + weight;
     if (!is_mean(run))
-        return (bp_real)loss;
-    return (bp_real)(weight > 0 ? loss / weight : 0);
+        total->loss += L;
+    else if (all > 0)
+        total->loss += (L - total->loss) * (weight / all);
+    total->weight = all;
 }
 
 /* Mixes the run's seed with the number of a pass, for noise that depends on nothing else. */
@@ -96,21 +100,16 @@ static void descend_directly(struct bp_trainer_run *run)
     bpi_network_backward(run->net, &run->ws, NULL, &sink, NULL, (bp_real)0);
 }
 
-/* Adds a batch's gradient times the weight of its rows, so that the mean over several batches is that over all their rows. */
-static void add_gradient(struct bp_trainer_run *run, double weight, bool is_first)
+/* Adds a batch's gradient by its share, so that the mean over several batches is that over all their rows. */
+static void add_gradient(struct bp_trainer_run *run, double before, double weight, bool is_first)
 {
-    const bool weighs = is_mean(run) && run->accumulate > 1;
-    const struct bpi_sink sink = { .base = run->grad,
-                                   .alpha = weighs ? (bp_real)weight : (bp_real)1,
-                                   .beta = is_first ? (bp_real)0 : (bp_real)1 };
+    const double all = before + weight;
+    struct bpi_sink sink = { .base = run->grad, .alpha = (bp_real)1, .beta = is_first ? (bp_real)0 : (bp_real)1 };
+    if (is_mean(run) && !is_first) {
+        sink.alpha = (bp_real)(all > 0 ? weight / all : 0);
+        sink.beta = (bp_real)(all > 0 ? before / all : 0);
+    }
     bpi_network_backward(run->net, &run->ws, NULL, &sink, NULL, (bp_real)0);
-}
-
-static void divide_gradient(struct bp_trainer_run *run, double weight)
-{
-    const bp_real factor = (bp_real)(weight > 0 ? 1 / weight : 0);
-    for (size_t i = 0; i < run->opt->n_params; i++)
-        run->grad[i] *= factor;
 }
 
 /* One batch: its gradient in run->grad, or for plain descent the update itself. */
@@ -122,13 +121,12 @@ static bp_status take_batch(struct bp_trainer_run *run, bp_progress *at, struct 
     BPI_TRY(pass(run, at, n, &L, &weight));
     run->next_row += n;
     at->rows_done += n;
-    total->loss += is_mean(run) ? weight * (double)L : (double)L;
-    total->weight += weight;
-    at->loss = is_first ? L : reduced(run, total->loss, total->weight);
     if (run->plain)
         descend_directly(run);
     else
-        add_gradient(run, weight, is_first);
+        add_gradient(run, total->weight, weight, is_first);
+    add_batch(run, (double)L, weight, total);
+    at->loss = is_first ? L : (bp_real)total->loss;
     return bp_network_update_state(run->net, &run->ws);
 }
 
@@ -136,8 +134,6 @@ static bp_status take_batches(struct bp_trainer_run *run, bp_progress *at, struc
 {
     for (size_t i = 0; i < run->accumulate && run->next_row < run->batches.n_rows; i++)
         BPI_TRY(take_batch(run, at, total, i == 0));
-    if (is_mean(run) && run->accumulate > 1)
-        divide_gradient(run, total->weight);
     return BP_OK;
 }
 
@@ -149,9 +145,11 @@ bp_status bpi_run_step(struct bp_trainer_run *run, bp_progress *at)
     BPI_TRY(take_batches(run, at, &total));
 
     run->n_steps_done++;
-    run->loss_sum += total.loss;
-    run->weight_sum += total.weight;
-    at->epoch_loss = reduced(run, run->loss_sum, run->weight_sum);
+    struct total epoch = { run->epoch_loss, run->epoch_weight };
+    add_batch(run, total.loss, total.weight, &epoch);
+    run->epoch_loss = epoch.loss;
+    run->epoch_weight = epoch.weight;
+    at->epoch_loss = (bp_real)epoch.loss;
     if (run->plain)
         return BP_OK;
     const bp_status status = bp_optimizer_step(run->opt, &run->net->parameters, run->grad, at->loss);
