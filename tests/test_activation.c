@@ -290,10 +290,20 @@ static void pulling_back_multiplies_by_the_derivative(void **state)
     }
 }
 
+/* Whether long double is wider than double as the program runs: valgrind computes it with 53 bits. */
+static bool long_double_is_wide(void)
+{
+    volatile long double sum = 1;
+    sum += LDBL_EPSILON;
+    return sum > 1 && LDBL_MANT_DIG > DBL_MANT_DIG;
+}
+
 /* Nor are the written down derivatives others than those of the functions. */
 static void definitions_of_slopes_are_differences_of_the_definitions(void **state)
 {
     (void)state;
+    if (!long_double_is_wide())
+        skip();
     for (int activation = 0; activation < N_IN_TABLE; activation++)
         for (double z = -6.03; z < 6 && is_elementwise(activation); z += 0.125) {
             const double slope_at_z = (double)definition_of_slope(activation, 0.25L, z);
