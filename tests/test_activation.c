@@ -239,10 +239,20 @@ static double conditioning(int activation, double z)
     }
 }
 
+/* Whether long double is wider than double as the program runs: valgrind computes it with 53 bits. */
+static bool long_double_is_wide(void)
+{
+    volatile long double sum = 1;
+    sum += LDBL_EPSILON;
+    return sum > 1 && LDBL_MANT_DIG > DBL_MANT_DIG;
+}
+
 /* A few units in the last place, also where f is tiny. */
 static void functions_follow_their_definitions(void **state)
 {
     (void)state;
+    if (!long_double_is_wide())
+        skip();
     for (int activation = 0; activation < N_IN_TABLE; activation++)
         for (int k = -200; k <= 200 && is_elementwise(activation); k++) {
             const double z = (double)(float)grid_point(k, far_out);
@@ -264,6 +274,8 @@ static double bound_of_slope(int activation)
 static void derivatives_follow_their_definitions(void **state)
 {
     (void)state;
+    if (!long_double_is_wide())
+        skip();
     for (int activation = 0; activation < N_IN_TABLE; activation++)
         for (int k = -200; k <= 200 && is_elementwise(activation); k++) {
             const double z = (double)(float)grid_point(k, far_out / 4);
@@ -288,14 +300,6 @@ static void pulling_back_multiplies_by_the_derivative(void **state)
             assert_close((double)dZ[i], expected, 4 * bound_of_slope(activation));
         }
     }
-}
-
-/* Whether long double is wider than double as the program runs: valgrind computes it with 53 bits. */
-static bool long_double_is_wide(void)
-{
-    volatile long double sum = 1;
-    sum += LDBL_EPSILON;
-    return sum > 1 && LDBL_MANT_DIG > DBL_MANT_DIG;
 }
 
 /* Nor are the written down derivatives others than those of the functions. */
