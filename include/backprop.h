@@ -24,6 +24,7 @@
 #include "backprop/parameters.h"
 #include "backprop/scaling.h"
 #include "backprop/network.h"   /* layers and networks */
+#include "backprop/names.h"     /* of inputs and classes, and metadata */
 #include "backprop/workspace.h" /* memory for a batch */
 #include "backprop/loss.h"
 #include "backprop/propagation.h" /* forward, loss, backward, predict */

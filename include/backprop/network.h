@@ -96,6 +96,12 @@ typedef struct bp_layer {
     bp_real *running_var;  /**< n_out, next to it: variances with 1/(n - 1) */
 } bp_layer;
 
+/** A note that travels with a network: both UTF-8, and the network's. */
+typedef struct bp_metadata {
+    const char *key;   /**< not empty; "bp." does not begin it */
+    const char *value; /**< may be empty */
+} bp_metadata;
+
 /**
  * A network. Yours to place and to move (by assignment, using only the new place from then on), never to copy: that is
  * what bp_network_clone() is for. Read its fields, write the numbers of parameters and state, change nothing else.
@@ -115,6 +121,11 @@ typedef struct bp_network {
     bool scales_outputs;      /**< ... and turns outputs back into the user's units; see bp_network_set_scaling() */
     bp_real *in_center, *in_scale;   /**< n_in each; 0 and 1 where inputs are not scaled */
     bp_real *out_center, *out_scale; /**< n_out each; 0 and 1 where outputs are not scaled */
+    char **input_names;      /**< n_in; NULL: none given. See backprop/names.h for these four */
+    char **class_names;      /**< n_class_names; NULL: none given */
+    bp_metadata *metadata;   /**< n_metadata; NULL where there are none */
+    size_t n_class_names;    /**< n_out, but 2 where there is a single output */
+    size_t n_metadata;
     uint64_t topology; /**< a hash of widths, activations and all else that a workspace depends on; equal in workspaces and
                             networks that fit together */
     bp_allocator allocator; /**< where the block came from */

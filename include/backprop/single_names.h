@@ -44,6 +44,7 @@
 #define bp_loss_function bpf_loss_function
 #define bp_loss_kind bpf_loss_kind
 #define bp_loss_name bpf_loss_name
+#define bp_metadata bpf_metadata
 #define bp_metrics bpf_metrics
 #define bp_metrics_add_loss bpf_metrics_add_loss
 #define bp_metrics_compute bpf_metrics_compute
@@ -61,8 +62,12 @@
 #define bp_network_copy_params bpf_network_copy_params
 #define bp_network_forward bpf_network_forward
 #define bp_network_free bpf_network_free
+#define bp_network_get_metadata bpf_network_get_metadata
 #define bp_network_init bpf_network_init
 #define bp_network_loss bpf_network_loss
+#define bp_network_set_class_names bpf_network_set_class_names
+#define bp_network_set_input_names bpf_network_set_input_names
+#define bp_network_set_metadata bpf_network_set_metadata
 #define bp_network_set_scaling bpf_network_set_scaling
 #define bp_network_summary bpf_network_summary
 #define bp_network_update_state bpf_network_update_state

@@ -31,6 +31,7 @@
 #define bpi_class_labels_release bpfi_class_labels_release
 #define bpi_column_statistics bpfi_column_statistics
 #define bpi_columns_pull_back bpfi_columns_pull_back
+#define bpi_crc32 bpfi_crc32
 #define bpi_csv_field bpfi_csv_field
 #define bpi_csv_record bpfi_csv_record
 #define bpi_csv_record_field bpfi_csv_record_field
@@ -40,6 +41,9 @@
 #define bpi_dataset_gather bpfi_dataset_gather
 #define bpi_dropout bpfi_dropout
 #define bpi_dropout_key bpfi_dropout_key
+#define bpi_dtype bpfi_dtype
+#define bpi_entry bpfi_entry
+#define bpi_entry_out bpfi_entry_out
 #define bpi_evaluate bpfi_evaluate
 #define bpi_evaluation bpfi_evaluation
 #define bpi_evaluation_plan bpfi_evaluation_plan
@@ -87,6 +91,8 @@
 #define bpi_loss_rule bpfi_loss_rule
 #define bpi_loss_weight_of_batch bpfi_loss_weight_of_batch
 #define bpi_multiply bpfi_multiply
+#define bpi_names_copy bpfi_names_copy
+#define bpi_names_free bpfi_names_free
 #define bpi_network_backward bpfi_network_backward
 #define bpi_network_check bpfi_network_check
 #define bpi_normalization_gradient bpfi_normalization_gradient
@@ -123,6 +129,13 @@
 #define bpi_run_not_finite bpfi_run_not_finite
 #define bpi_run_step bpfi_run_step
 #define bpi_run_take_back_scaling bpfi_run_take_back_scaling
+#define bpi_safetensors bpfi_safetensors
+#define bpi_safetensors_find bpfi_safetensors_find
+#define bpi_safetensors_free bpfi_safetensors_free
+#define bpi_safetensors_read_memory bpfi_safetensors_read_memory
+#define bpi_safetensors_read_path bpfi_safetensors_read_path
+#define bpi_safetensors_value bpfi_safetensors_value
+#define bpi_safetensors_write bpfi_safetensors_write
 #define bpi_scale_and_shift bpfi_scale_and_shift
 #define bpi_scale_rows bpfi_scale_rows
 #define bpi_scaling_add bpfi_scaling_add
@@ -147,8 +160,13 @@
 #define bpi_source_read_exactly bpfi_source_read_exactly
 #define bpi_source_read_growing bpfi_source_read_growing
 #define bpi_status_ bpfi_status_
+#define bpi_string bpfi_string
 #define bpi_sum_of_squares bpfi_sum_of_squares
 #define bpi_target_range bpfi_target_range
+#define bpi_tensor bpfi_tensor
+#define bpi_tensor_out bpfi_tensor_out
+#define bpi_tensor_to_reals bpfi_tensor_to_reals
+#define bpi_tensor_to_u64 bpfi_tensor_to_u64
 #define bpi_text bpfi_text
 #define bpi_text_advance bpfi_text_advance
 #define bpi_text_fail bpfi_text_fail
@@ -156,7 +174,17 @@
 #define bpi_text_refuse_number bpfi_text_refuse_number
 #define bpi_train_check bpfi_train_check
 #define bpi_unscale_rows bpfi_unscale_rows
+#define bpi_utf8_is_valid bpfi_utf8_is_valid
+#define bpi_utf8_length bpfi_utf8_length
 #define bpi_view_is_direct bpfi_view_is_direct
 #define bpi_workspace_init bpfi_workspace_init
+#define bpi_writer bpfi_writer
+#define bpi_writer_abandon bpfi_writer_abandon
+#define bpi_writer_finish bpfi_writer_finish
+#define bpi_writer_open_memory bpfi_writer_open_memory
+#define bpi_writer_open_path bpfi_writer_open_path
+#define bpi_writer_print bpfi_writer_print
+#define bpi_writer_put bpfi_writer_put
+#define bpi_writer_put_text bpfi_writer_put_text
 
 #endif

@@ -2,7 +2,8 @@
 /*
  * Making, copying and describing networks. What a network computes is in layer.c and propagation.c.
  *
- * A network is one block: the layers, the segments of the parameters, the parameters, the state and the scaling.
+ * A network is one block: the layers, the segments of the parameters, the parameters, the state and the scaling. Names
+ * and metadata, which come later, have blocks of their own.
  */
 #include "net/network.h"
 
@@ -15,6 +16,7 @@
 #include "math/gemm.h"
 #include "math/init.h"
 #include "math/scaling.h"
+#include "net/names.h"
 
 /* How many numbers of what a network has. */
 struct extent {
@@ -209,6 +211,7 @@ static void place_network(bp_network *net, const struct layout *layout, const bp
                                        .n_params = extent->n_params,
                                        .segments = bpi_place(block, layout->segments),
                                        .n_segments = extent->n_segments };
+    net->n_class_names = extent->n_out == 1 ? 2 : extent->n_out;
     net->n_state = extent->n_state;
     net->state = bpi_place(block, layout->state);
     net->in_center = bpi_place(block, layout->in_scaling);
@@ -379,6 +382,7 @@ void bp_network_free(bp_network *net)
 {
     if (net == NULL)
         return;
+    bpi_names_free(net);
     bpi_release(&net->allocator, net->block);
     *net = (bp_network){ 0 };
 }
@@ -425,7 +429,10 @@ bp_status bp_network_clone(bp_network *clone, const bp_network *net, const bp_al
     copy_numbers(clone, net);
     copy_scaling(clone, net);
     clone->topology = net->topology;
-    return BP_OK;
+    const bp_status status = bpi_names_copy(clone, net);
+    if (status != BP_OK)
+        bp_network_free(clone);
+    return status;
 }
 
 bp_status bp_network_copy_params(bp_network *to, const bp_network *from)

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A network's names as a whole.
+ */
+#ifndef BPI_NET_NAMES_H
+#define BPI_NET_NAMES_H
+
+#include "base/real.h"
+
+#include "backprop/names.h"
+
+/** Gives `to`, which has none, the names and metadata of `from`. BP_OK or BP_ERR_MEMORY; some may be there then. */
+bp_status bpi_names_copy(bp_network *to, const bp_network *from);
+
+/** Gives the memory of all names back. */
+void bpi_names_free(bp_network *net);
+
+#endif

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Bytes on their way out: into memory, or into a file that appears complete or not at all.
+ *
+ *   struct bpi_writer writer;
+ *   BPI_TRY(bpi_writer_open_path(&writer, path, allocator));
+ *   bpi_writer_put(&writer, bytes, n);                 -- as often as needed; the first failure is kept
+ *   return bpi_writer_finish(&writer);                 -- flushed, synced, renamed; or the reason why not
+ *
+ * A file is written under a temporary name in the folder of its target (made by exclusive creation, so that nobody's file is
+ * overwritten), synced, renamed onto the target, and the folder synced. Until the rename the target stays as it was; after a
+ * failure the temporary file is removed. A target that is a symbolic link is followed: the link stays, the file behind it is replaced.
+ */
+#ifndef BPI_STORE_WRITER_H
+#define BPI_STORE_WRITER_H
+
+#include "base/real.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "backprop/memory.h"
+#include "backprop/status.h"
+#include "base/growing.h"
+#include "base/status.h"
+
+/** May be moved, never copied. */
+struct bpi_writer {
+    bp_status status;          /**< of the first failure, whose sentence is kept; nothing is written after it */
+    const char *name;          /**< for sentences: the path, or "memory"; the caller's text */
+    bp_allocator allocator;    /**< complete: both functions are there */
+    struct bpi_growing memory; /**< what was put there; or, of a file, what waits to be written */
+    char *target, *temporary;  /**< paths, owned; NULL: memory */
+    int file;                  /**< descriptor of the temporary file; -1: none */
+};
+
+/**
+ * Begins a file. `path` must outlive the writer. BP_OK, BP_ERR_IO, BP_ERR_MEMORY; after a failure there is nothing to finish,
+ * but finishing or abandoning does no harm.
+ */
+bp_status bpi_writer_open_path(struct bpi_writer *writer, const char *path, const bp_allocator *allocator);
+
+/** Begins bytes in memory. Cannot fail. */
+void bpi_writer_open_memory(struct bpi_writer *writer, const bp_allocator *allocator);
+
+/** Writes n bytes. A failure is kept in writer->status and returned by bpi_writer_finish(), so that nobody need look here. */
+void bpi_writer_put(struct bpi_writer *writer, const void *bytes, size_t n);
+
+/** Writes text. */
+void bpi_writer_put_text(struct bpi_writer *writer, const char *text);
+
+/** Writes what printf would, by locale-independent conversions only: %s %c %d %u %zu %x and PRI macros; no %f %e %g %a. */
+void bpi_writer_print(struct bpi_writer *writer, const char *format, ...) BPI_PRINTF_LIKE(2, 3);
+
+/**
+ * Makes the file appear and closes the writer; for memory, the bytes stay in writer->memory, the caller's to release.
+ * BP_OK, or the first failure: the target is then as it was, nothing is left behind.
+ */
+bp_status bpi_writer_finish(struct bpi_writer *writer);
+
+/** Leaves everything as it was before: removes the temporary file, gives memory back. A zeroed or finished writer is fine. */
+void bpi_writer_abandon(struct bpi_writer *writer);
+
+/** CRC-32 as zlib, gzip and PNG have it (polynomial 0xEDB88320, reflected), going on from `crc`; begin with 0. */
+uint32_t bpi_crc32(uint32_t crc, const void *bytes, size_t n);
+
+#endif
