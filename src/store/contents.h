@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What goes into a safetensors file, gathered bit by bit; and numbers and lists as text in its metadata, both ways.
+ *
+ *   struct bpi_contents contents = { .allocator = heap };
+ *   bpi_contents_text(&contents, "bp.kind", "model");
+ *   bpi_contents_tensor(&contents, "0.weight", BPI_DTYPE_REAL, 2, (uint64_t[]){ n_out, n_in }, W);
+ *   status = bpi_contents_write(&contents, &writer);   -- or the first failure of the calls before
+ *   bpi_contents_release(&contents);
+ *
+ * Numbers are decimal, whatever the locale, and are read again exactly. Lists are numbers with one blank between two.
+ */
+#ifndef BPI_STORE_CONTENTS_H
+#define BPI_STORE_CONTENTS_H
+
+#include "base/real.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/growing.h"
+#include "base/status.h"
+#include "store/safetensors.h"
+#include "store/writer.h"
+
+/** Zeroed but for the allocator, which is complete, it is empty. May be moved, never copied. */
+struct bpi_contents {
+    bp_allocator allocator;
+    bp_status status;           /**< of the first failure; nothing is added after it */
+    struct bpi_growing entries; /**< struct bpi_entry_out */
+    struct bpi_growing tensors; /**< struct bpi_tensor_out */
+    void *texts;                /**< the copies of all text, one behind the other */
+};
+
+/** Adds an entry; key and value are copied. Failures are kept. */
+void bpi_contents_text(struct bpi_contents *contents, const char *key, const char *value);
+
+/** Adds a whole number, a number, or a list of n numbers. */
+void bpi_contents_u64(struct bpi_contents *contents, const char *key, uint64_t value);
+void bpi_contents_number(struct bpi_contents *contents, const char *key, double value);
+void bpi_contents_reals(struct bpi_contents *contents, const char *key, const bp_real *values, size_t n);
+
+/** Adds a tensor; name and dims are copied, `values` must outlive the contents. */
+void bpi_contents_tensor(struct bpi_contents *contents, const char *name, enum bpi_dtype dtype, size_t n_dims,
+                         const uint64_t *dims, const void *values);
+
+/** Writes it all. Returns the first failure of the calls before, or as bpi_safetensors_write(). */
+bp_status bpi_contents_write(const struct bpi_contents *contents, struct bpi_writer *writer);
+
+/** Gives everything back and zeroes the struct. */
+void bpi_contents_release(struct bpi_contents *contents);
+
+/* ---- Reading --------------------------------------------------------------------------------------------------------- */
+
+/** The entries as what they should be. BP_OK, or BP_ERR_FORMAT with file, key, what was expected and found; nothing changed then. */
+bp_status bpi_entry_text(const struct bpi_safetensors *st, const char *key, const char **value);
+bp_status bpi_entry_u64(const struct bpi_safetensors *st, const char *key, uint64_t most, uint64_t *value);
+bp_status bpi_entry_number(const struct bpi_safetensors *st, const char *key, double *value); /**< finite, or "inf", "-inf", "nan" */
+bp_status bpi_entry_reals(const struct bpi_safetensors *st, const char *key, bp_real *values, size_t n); /**< n finite ones */
+
+/** The tensor of that name, dtype and shape; BP_ERR_FORMAT with the file's name, expected and found shape, if it is not so. */
+bp_status bpi_expect_tensor(const struct bpi_safetensors *st, const char *name, enum bpi_dtype dtype, size_t n_dims,
+                            const uint64_t *dims, const struct bpi_tensor **tensor);
+
+#endif
