@@ -53,14 +53,16 @@ void bpi_contents_release(struct bpi_contents *contents);
 
 /* ---- Reading --------------------------------------------------------------------------------------------------------- */
 
-/** The entries as what they should be. BP_OK, or BP_ERR_FORMAT with file, key, what was expected and found; nothing changed then. */
-bp_status bpi_entry_text(const struct bpi_safetensors *st, const char *key, const char **value);
+#define BPI_ENTRY_SIZE 64 /**< bytes of a short text, its NUL among them */
+
+/** The entries as what they should be. BP_OK, or BP_ERR_FORMAT with file, key, what was expected and found. */
+bp_status bpi_entry_text(const struct bpi_safetensors *st, const char *key, char value[BPI_ENTRY_SIZE]);
 bp_status bpi_entry_u64(const struct bpi_safetensors *st, const char *key, uint64_t most, uint64_t *value);
 bp_status bpi_entry_number(const struct bpi_safetensors *st, const char *key, double *value); /**< finite, or "inf", "-inf", "nan" */
 bp_status bpi_entry_reals(const struct bpi_safetensors *st, const char *key, bp_real *values, size_t n); /**< n finite ones */
 
 /** The tensor of that name, dtype and shape; BP_ERR_FORMAT with the file's name, expected and found shape, if it is not so. */
 bp_status bpi_expect_tensor(const struct bpi_safetensors *st, const char *name, enum bpi_dtype dtype, size_t n_dims,
-                            const uint64_t *dims, const struct bpi_tensor **tensor);
+                            const uint64_t *dims, struct bpi_tensor *tensor);
 
 #endif

@@ -3,9 +3,9 @@
  * The safetensors container: named tensors and text, as bytes. It knows no network.
  *
  *   8 bytes   N, little-endian
- *   N bytes   JSON: {"__metadata__": {"key": "value", ...}, "name": {"dtype": "F64", "shape": [2, 3], "data_offsets": [0, 48]}, ...}
- *             and blanks behind it
- *   the rest  the tensors, little-endian, one behind the other
+ *   N bytes   JSON: {"__metadata__": {"key": "value", ...}, "name": {"dtype": "F64", "shape": [2, 3], "data_offsets": [0, 48]},
+ *             ...} and blanks behind it
+ *   the rest  the tensors, little-endian
  *
  * Stricter than the reference: every byte of the data belongs to exactly one tensor, keys are unique, nothing follows.
  */
@@ -20,54 +20,62 @@
 
 #include "backprop/memory.h"
 #include "backprop/status.h"
+#include "store/json.h"
 #include "store/writer.h"
 
 /** Types of elements. */
-enum bpi_dtype { BPI_F64, BPI_F32, BPI_F16, BPI_BF16, BPI_U64, BPI_OTHER_DTYPE, BPI_N_DTYPES };
+enum bpi_dtype { BPI_F64, BPI_F32, BPI_F16, BPI_BF16, BPI_U64, BPI_OTHER_DTYPE };
 
 /** The type of bp_real. */
 #define BPI_DTYPE_REAL (sizeof(bp_real) == 8 ? BPI_F64 : BPI_F32)
 
-enum { BPI_MOST_DIMS = 8 };
-
-/** UTF-8 of n bytes with a NUL behind; the text itself holds none. */
-struct bpi_string {
-    const char *text;
-    size_t n;
-};
-
-/** An entry of the metadata. */
-struct bpi_entry {
-    struct bpi_string key, value;
-};
+/** The key of the checksum: CRC-32 of the file, eight hexadecimal digits, taken with '0' in the place of each digit. */
+#define BPI_CRC_KEY "bp.crc32"
 
 /** A tensor in a file. */
 struct bpi_tensor {
-    struct bpi_string name;
+    struct bpi_json_string name;
     enum bpi_dtype dtype;
     const char *dtype_name; /**< static text */
     size_t n_dims;
-    uint64_t dims[BPI_MOST_DIMS];
-    uint64_t n;                 /**< elements: the product of dims, 1 for none */
+    uint64_t dims[2];           /**< the first two; where there are fewer, 1 */
+    uint64_t n;                 /**< elements: the product of all dims, 1 for none */
     const unsigned char *bytes; /**< n elements, unaligned, in the file's memory */
 };
 
-/** A file's contents. May be moved, never copied. */
-struct bpi_safetensors {
-    const char *name;           /**< of the file, for sentences; the caller's text */
-    struct bpi_tensor *tensors; /**< n_tensors, in the order of their data */
-    size_t n_tensors;
-    struct bpi_entry *metadata; /**< n_metadata, in the order of the file */
-    size_t n_metadata;
-    bp_allocator allocator;
-    void *file;  /**< the bytes, where they were read from a path; NULL: the caller's */
-    void *block; /**< all arrays and text */
+/** Where a tensor's description and data lie. */
+struct bpi_tensor_place {
+    uint64_t begin, end; /**< bytes of the data */
+    uint32_t at;         /**< byte of the header at which its name begins */
 };
 
 /**
- * Reads a file, and checks all of it: sizes against the bytes that are there before any memory is taken, then the JSON, then
- * that tensors fill the data without gap and overlap; and the checksum, if there is an entry bp.crc32.
+ * A file's contents: its header, an index, and the data. So little is kept beside the bytes that a file cannot make a reader
+ * take much more memory than it has bytes. May be moved, never copied.
+ */
+struct bpi_safetensors {
+    const char *name;   /**< of the file, for sentences; the caller's text */
+    const char *header; /**< n_header bytes of JSON, found right */
+    size_t n_header;
+    const unsigned char *data; /**< n_data bytes */
+    size_t n_data;
+    struct bpi_tensor_place *tensors; /**< n_tensors, in the order of their names */
+    size_t n_tensors;
+    uint32_t *entries; /**< n_metadata places of keys in the header, in the order of the file ... */
+    uint32_t *sorted;  /**< ... and in the order of the keys */
+    size_t n_metadata;
+    bp_allocator allocator;
+    void *own_header, *own_data, *block; /**< what was allocated; NULL where it is the caller's */
+};
+
+/**
+ * Reads a file, and checks all of it: sizes against the bytes that are there before any memory is taken for them, the JSON,
+ * that tensors fill the data without gap and overlap; and the checksum, which must be there if some key begins with "bp.".
  *
+ * A file that cannot tell its size, such as a pipe, is read as it comes.
+ *
+ * @param path       must outlive `st`
+ * @param allocator  complete
  * @return BP_OK; BP_ERR_IO; BP_ERR_FORMAT, with the file's name, what was expected and found; BP_ERR_MEMORY. There is nothing
  *         to free after a failure
  */
@@ -79,24 +87,33 @@ bp_status bpi_safetensors_read_memory(struct bpi_safetensors *st, const void *by
 /** Gives everything back and zeroes the struct. A zeroed one is fine. */
 void bpi_safetensors_free(struct bpi_safetensors *st);
 
-/** The tensor of that name; NULL if there is none. */
-const struct bpi_tensor *bpi_safetensors_find(const struct bpi_safetensors *st, const char *name);
+/** The i-th tensor, in the order of the names. */
+struct bpi_tensor bpi_safetensors_tensor(const struct bpi_safetensors *st, size_t i);
 
-/** The value of that key in the metadata; NULL if there is none. */
-const char *bpi_safetensors_value(const struct bpi_safetensors *st, const char *key);
+/** The tensor of that name, if there is one. */
+bool bpi_safetensors_find(const struct bpi_safetensors *st, const char *name, struct bpi_tensor *tensor);
 
-/** Copies a tensor of any floating type into numbers of ours, rounded to nearest; its n numbers fit. */
+/** The i-th entry of the metadata, in the order of the file. */
+void bpi_safetensors_entry(const struct bpi_safetensors *st, size_t i, struct bpi_json_string *key, struct bpi_json_string *value);
+
+/** The value of that key in the metadata, if there is one. */
+bool bpi_safetensors_value(const struct bpi_safetensors *st, const char *key, struct bpi_json_string *value);
+
+/** Whether elements of this type can become numbers of ours. */
+bool bpi_dtype_is_real(enum bpi_dtype dtype);
+
+/** Copies all elements of a tensor of such a type into numbers of ours, rounded to nearest. */
 void bpi_tensor_to_reals(const struct bpi_tensor *tensor, bp_real *values);
 
-/** Copies a tensor of BPI_U64. */
+/** Copies the elements of a tensor of BPI_U64. */
 void bpi_tensor_to_u64(const struct bpi_tensor *tensor, uint64_t *values);
 
 /* ---- Writing --------------------------------------------------------------------------------------------------------- */
 
-/** A tensor to be written: `values` are bp_real for BPI_DTYPE_REAL, double for BPI_F64, uint64_t for BPI_U64. */
+/** A tensor to be written. */
 struct bpi_tensor_out {
     const char *name;
-    enum bpi_dtype dtype; /**< BPI_F64, BPI_F32 or BPI_U64; float values for BPI_F32, double for BPI_F64 */
+    enum bpi_dtype dtype; /**< BPI_F64, BPI_F32 or BPI_U64: `values` are double, float or uint64_t */
     size_t n_dims;
     uint64_t dims[2];
     const void *values;
@@ -108,10 +125,12 @@ struct bpi_entry_out {
 };
 
 /**
- * Writes tensors and metadata, in this order of each, with bp.crc32 as the last entry. The bytes follow from the arguments alone.
+ * Writes tensors and metadata, in this order of each, with the checksum as the last entry. The bytes follow from the
+ * arguments alone.
  *
- * @return BP_OK; BP_ERR_ARGUMENT for text that is not UTF-8; BP_ERR_TOO_LARGE; BP_ERR_MEMORY; failures of the writer show when
- *         it is finished
+ * @param allocator  complete; asked for the header
+ * @return BP_OK; BP_ERR_TOO_LARGE for more than the reader takes; BP_ERR_MEMORY; failures of the writer show when it is
+ *         finished
  */
 bp_status bpi_safetensors_write(struct bpi_writer *writer, const struct bpi_entry_out *metadata, size_t n_metadata,
                                 const struct bpi_tensor_out *tensors, size_t n_tensors, const bp_allocator *allocator);
