@@ -40,6 +40,7 @@
 #define bp_init_kind bpf_init_kind
 #define bp_layer bpf_layer
 #define bp_layer_config bpf_layer_config
+#define bp_load_config bpf_load_config
 #define bp_loss bpf_loss
 #define bp_loss_function bpf_loss_function
 #define bp_loss_kind bpf_loss_kind
@@ -62,9 +63,14 @@
 #define bp_network_copy_params bpf_network_copy_params
 #define bp_network_forward bpf_network_forward
 #define bp_network_free bpf_network_free
+#define bp_network_free_saved bpf_network_free_saved
 #define bp_network_get_metadata bpf_network_get_metadata
 #define bp_network_init bpf_network_init
+#define bp_network_load bpf_network_load
+#define bp_network_load_memory bpf_network_load_memory
 #define bp_network_loss bpf_network_loss
+#define bp_network_save bpf_network_save
+#define bp_network_save_memory bpf_network_save_memory
 #define bp_network_set_class_names bpf_network_set_class_names
 #define bp_network_set_input_names bpf_network_set_input_names
 #define bp_network_set_metadata bpf_network_set_metadata

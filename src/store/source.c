@@ -11,10 +11,10 @@
 
 #include "base/memory.h"
 #include "base/status.h"
+#include "store/io_failure.h"
 
 #define CHUNK_SIZE ((size_t)1 << 14)       /* stored bytes at hand, at most */
 #define FIRST_ARRAY_SIZE ((size_t)1 << 16) /* of an array that grows */
-#define MAX_NAME_LENGTH ((size_t)240)      /* leaves room for the reason in a sentence of 511 bytes */
 
 static size_t smaller(size_t a, size_t b)
 {
@@ -28,38 +28,13 @@ static bp_status no_memory(const struct bpi_source *source, size_t size)
 
 /* ---- files ------------------------------------------------------------------------------------------------------- */
 
-/* strerror() would do, but two threads may not call it at once everywhere, and it speaks the locale's language. */
-static const struct {
-    int number;
-    const char *text;
-} io_reasons[] = {
-    { ENOENT, "no such file" },
-    { ENOTDIR, "a part of the path is not a directory" },
-    { EISDIR, "it is a directory" },
-    { EACCES, "permission denied" },
-    { EMFILE, "too many open files" },
-    { EIO, "the device failed" },
-    { 0, "for a reason of the system's" }, /* the last row stands for all others */
-};
-
-/* Says what failed, and why as far as errno knows: set it to 0 before the call, C lets a failing one leave it alone. */
-static bp_status io_failure(const struct bpi_source *source, const char *what)
-{
-    const int number = errno;
-    const size_t last = sizeof io_reasons / sizeof io_reasons[0] - 1;
-    size_t i = 0;
-    while (i < last && io_reasons[i].number != number)
-        i++;
-    return bpi_fail(BP_ERR_IO, "%s: %s: %s (errno %d)", source->name, what, io_reasons[i].text, number);
-}
-
 static bp_status fetch_from_file(struct bpi_source *source)
 {
     errno = 0;
     source->next = source->buffer;
     source->n_next = fread(source->buffer, 1, CHUNK_SIZE, source->file);
     if (source->n_next < CHUNK_SIZE && ferror(source->file))
-        return io_failure(source, "cannot be read");
+        return bpi_io_failure(source->name, "cannot be read");
     return BP_OK;
 }
 
@@ -225,13 +200,6 @@ static void close_gzip(struct bpi_source *source)
 
 /* ---- opening and closing ----------------------------------------------------------------------------------------- */
 
-/* The path, or the end of it where it would crowd the reason out of the sentence. */
-static const char *name_of(const char *path)
-{
-    const size_t length = strlen(path);
-    return length <= MAX_NAME_LENGTH ? path : path + (length - MAX_NAME_LENGTH);
-}
-
 static void start(struct bpi_source *source, const char *name, const bp_allocator *allocator)
 {
     *source = (struct bpi_source){ 0 };
@@ -253,7 +221,7 @@ static bp_status open_file(struct bpi_source *source, const char *path)
     errno = 0;
     source->file = fopen(path, "rb");
     if (source->file == NULL)
-        return io_failure(source, "cannot be opened");
+        return bpi_io_failure(source->name, "cannot be opened");
     source->buffer = bpi_allocate(&source->allocator, CHUNK_SIZE);
     if (source->buffer == NULL)
         return no_memory(source, CHUNK_SIZE);
@@ -263,7 +231,7 @@ static bp_status open_file(struct bpi_source *source, const char *path)
 bp_status bpi_source_open_path(struct bpi_source *source, const char *path, const bp_allocator *allocator)
 {
     assert(path != NULL); /* our callers refuse it, in the user's words */
-    start(source, name_of(path), allocator);
+    start(source, bpi_name_of_path(path), allocator);
     const bp_status status = open_file(source, path);
     if (status != BP_OK)
         bpi_source_close(source);
