@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * What goes into a safetensors file, gathered bit by bit; and numbers and lists as text in its metadata, both ways.
+ * What goes into a safetensors file, gathered bit by bit and written; and numbers and lists as text in its metadata, both ways.
  *
  *   struct bpi_contents contents = { .allocator = heap };
  *   bpi_contents_text(&contents, "bp.kind", "model");
@@ -28,9 +28,9 @@
 struct bpi_contents {
     bp_allocator allocator;
     bp_status status;           /**< of the first failure; nothing is added after it */
-    struct bpi_growing entries; /**< struct bpi_entry_out */
-    struct bpi_growing tensors; /**< struct bpi_tensor_out */
-    void *texts;                /**< the copies of all text, one behind the other */
+    struct bpi_growing entries; /**< key and value of each */
+    struct bpi_growing tensors; /**< what was said about each */
+    void *texts;                /**< a chain of the copies of all text */
 };
 
 /** Adds an entry; key and value are copied. Failures are kept. */
@@ -41,11 +41,21 @@ void bpi_contents_u64(struct bpi_contents *contents, const char *key, uint64_t v
 void bpi_contents_number(struct bpi_contents *contents, const char *key, double value);
 void bpi_contents_reals(struct bpi_contents *contents, const char *key, const bp_real *values, size_t n);
 
-/** Adds a tensor; name and dims are copied, `values` must outlive the contents. */
+/**
+ * Adds a tensor of 1 or 2 dimensions; name and dims are copied, `values` must outlive the contents.
+ *
+ * @param dtype  BPI_F64, BPI_F32 or BPI_U64: `values` are double, float or uint64_t
+ */
 void bpi_contents_tensor(struct bpi_contents *contents, const char *name, enum bpi_dtype dtype, size_t n_dims,
                          const uint64_t *dims, const void *values);
 
-/** Writes it all. Returns the first failure of the calls before, or as bpi_safetensors_write(). */
+/**
+ * Writes it all, tensors and entries in the order in which they came, and the checksum as the last entry. The bytes follow from
+ * the contents alone.
+ *
+ * @return the first failure of the calls before; BP_ERR_TOO_LARGE for more than a reader takes; BP_ERR_MEMORY. Failures of the
+ *         writer show when it is finished
+ */
 bp_status bpi_contents_write(const struct bpi_contents *contents, struct bpi_writer *writer);
 
 /** Gives everything back and zeroes the struct. */
@@ -58,8 +68,10 @@ void bpi_contents_release(struct bpi_contents *contents);
 /** The entries as what they should be. BP_OK, or BP_ERR_FORMAT with file, key, what was expected and found. */
 bp_status bpi_entry_text(const struct bpi_safetensors *st, const char *key, char value[BPI_ENTRY_SIZE]);
 bp_status bpi_entry_u64(const struct bpi_safetensors *st, const char *key, uint64_t most, uint64_t *value);
-bp_status bpi_entry_number(const struct bpi_safetensors *st, const char *key, double *value); /**< finite, or "inf", "-inf", "nan" */
-bp_status bpi_entry_reals(const struct bpi_safetensors *st, const char *key, bp_real *values, size_t n); /**< n finite ones */
+bp_status bpi_entry_number(const struct bpi_safetensors *st, const char *key,
+                           double *value); /**< finite, or "inf", "-inf", "nan" */
+bp_status bpi_entry_reals(const struct bpi_safetensors *st, const char *key, bp_real *values,
+                          size_t n); /**< n finite ones */
 
 /** The tensor of that name, dtype and shape; BP_ERR_FORMAT with the file's name, expected and found shape, if it is not so. */
 bp_status bpi_expect_tensor(const struct bpi_safetensors *st, const char *name, enum bpi_dtype dtype, size_t n_dims,

@@ -15,7 +15,8 @@
 bp_status bpi_json_fail(const struct bpi_json *json, const char *expected)
 {
     if (json->at >= json->n)
-        return bpi_fail(BP_ERR_FORMAT, "%s: byte %zu of the header: expected %s, found its end", json->name, json->at, expected);
+        return bpi_fail(BP_ERR_FORMAT, "%s: byte %zu of the header: expected %s, found its end", json->name, json->at,
+                        expected);
     const size_t left = json->n - json->at;
     return bpi_fail(BP_ERR_FORMAT, "%s: byte %zu of the header: expected %s, found %s", json->name, json->at, expected,
                     bpi_quote(json->text + json->at, left < 12 ? left : 12).text);
@@ -224,27 +225,31 @@ int bpi_json_compare(const struct bpi_json_string *a, const struct bpi_json_stri
     }
 }
 
-/* Whether the text begins with what the string means, or the string with the text: returns how much of the text is used. */
-static bool matches(const struct bpi_json_string *string, const char *text, bool whole)
+int bpi_json_compare_text(const struct bpi_json_string *string, const char *text)
 {
     char utf8[4];
     size_t n, at = 0;
-    while ((whole || *text != '\0') && (n = bpi_json_character(string, &at, utf8)) > 0) {
+    while ((n = bpi_json_character(string, &at, utf8)) > 0)
         for (size_t i = 0; i < n; i++, text++)
-            if (*text != utf8[i]) /* the NUL, too, is no part of what it means */
-                return false;
-    }
-    return *text == '\0';
+            if (*text != utf8[i]) /* at the text's end, too: no character of a string is a NUL */
+                return (unsigned char)utf8[i] < (unsigned char)*text ? -1 : 1;
+    return *text == '\0' ? 0 : -1;
 }
 
 bool bpi_json_equals(const struct bpi_json_string *string, const char *text)
 {
-    return matches(string, text, true);
+    return bpi_json_compare_text(string, text) == 0;
 }
 
 bool bpi_json_begins(const struct bpi_json_string *string, const char *text)
 {
-    return matches(string, text, false);
+    char utf8[4];
+    size_t n, at = 0;
+    while (*text != '\0' && (n = bpi_json_character(string, &at, utf8)) > 0)
+        for (size_t i = 0; i < n; i++, text++)
+            if (*text != utf8[i])
+                return false;
+    return *text == '\0';
 }
 
 /* ---- Writing --------------------------------------------------------------------------------------------------------- */
@@ -253,7 +258,8 @@ void bpi_json_put_string(struct bpi_writer *writer, const char *text)
 {
     bpi_writer_put(writer, "\"", 1);
     while (*text != '\0') {
-        const size_t plain = strcspn(text, "\"\\\1\2\3\4\5\6\7\10\11\12\13\14\15\16\17\20\21\22\23\24\25\26\27\30\31\32\33\34\35\36\37");
+        const size_t plain =
+            strcspn(text, "\"\\\1\2\3\4\5\6\7\10\11\12\13\14\15\16\17\20\21\22\23\24\25\26\27\30\31\32\33\34\35\36\37");
         bpi_writer_put(writer, text, plain);
         text += plain;
         if (*text == '"' || *text == '\\')

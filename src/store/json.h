@@ -73,8 +73,11 @@ size_t bpi_json_length(const struct bpi_json_string *string);
 /** Copies that text, with a NUL behind it; returns the place behind the NUL. */
 char *bpi_json_copy(const struct bpi_json_string *string, char *to);
 
-/** As strcmp() of the texts. */
+/** As strcmp() of what they mean. */
 int bpi_json_compare(const struct bpi_json_string *a, const struct bpi_json_string *b);
+
+/** As strcmp() of what the string means and a text. */
+int bpi_json_compare_text(const struct bpi_json_string *string, const char *text);
 
 /** Whether it means `text`; whether what it means begins with `text`. */
 bool bpi_json_equals(const struct bpi_json_string *string, const char *text);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The safetensors container: named tensors and text, as bytes. It knows no network.
+ * Reading the safetensors container: named tensors and text, as bytes. It knows no network. Writing it is in contents.h.
  *
  *   8 bytes   N, little-endian
  *   N bytes   JSON: {"__metadata__": {"key": "value", ...}, "name": {"dtype": "F64", "shape": [2, 3], "data_offsets": [0, 48]},
@@ -21,7 +21,6 @@
 #include "backprop/memory.h"
 #include "backprop/status.h"
 #include "store/json.h"
-#include "store/writer.h"
 
 /** Types of elements. */
 enum bpi_dtype { BPI_F64, BPI_F32, BPI_F16, BPI_BF16, BPI_U64, BPI_OTHER_DTYPE };
@@ -82,7 +81,8 @@ struct bpi_safetensors {
 bp_status bpi_safetensors_read_path(struct bpi_safetensors *st, const char *path, const bp_allocator *allocator);
 
 /** The same from memory, which must outlive `st`. */
-bp_status bpi_safetensors_read_memory(struct bpi_safetensors *st, const void *bytes, size_t size, const bp_allocator *allocator);
+bp_status bpi_safetensors_read_memory(struct bpi_safetensors *st, const void *bytes, size_t size,
+                                      const bp_allocator *allocator);
 
 /** Gives everything back and zeroes the struct. A zeroed one is fine. */
 void bpi_safetensors_free(struct bpi_safetensors *st);
@@ -94,10 +94,17 @@ struct bpi_tensor bpi_safetensors_tensor(const struct bpi_safetensors *st, size_
 bool bpi_safetensors_find(const struct bpi_safetensors *st, const char *name, struct bpi_tensor *tensor);
 
 /** The i-th entry of the metadata, in the order of the file. */
-void bpi_safetensors_entry(const struct bpi_safetensors *st, size_t i, struct bpi_json_string *key, struct bpi_json_string *value);
+void bpi_safetensors_entry(const struct bpi_safetensors *st, size_t i, struct bpi_json_string *key,
+                           struct bpi_json_string *value);
 
 /** The value of that key in the metadata, if there is one. */
 bool bpi_safetensors_value(const struct bpi_safetensors *st, const char *key, struct bpi_json_string *value);
+
+#define BPI_MOST_HEADER 100000000 /**< bytes of JSON that a reader takes: the reference's limit */
+
+/** Refuses with `status` more than a reader takes: entries of the metadata, and tensors in so many bytes of data. */
+bp_status bpi_safetensors_check_counts(bp_status status, const char *name, size_t n_metadata, size_t n_tensors,
+                                       uint64_t n_data);
 
 /** Whether elements of this type can become numbers of ours. */
 bool bpi_dtype_is_real(enum bpi_dtype dtype);
@@ -107,32 +114,5 @@ void bpi_tensor_to_reals(const struct bpi_tensor *tensor, bp_real *values);
 
 /** Copies the elements of a tensor of BPI_U64. */
 void bpi_tensor_to_u64(const struct bpi_tensor *tensor, uint64_t *values);
-
-/* ---- Writing --------------------------------------------------------------------------------------------------------- */
-
-/** A tensor to be written. */
-struct bpi_tensor_out {
-    const char *name;
-    enum bpi_dtype dtype; /**< BPI_F64, BPI_F32 or BPI_U64: `values` are double, float or uint64_t */
-    size_t n_dims;
-    uint64_t dims[2];
-    const void *values;
-};
-
-/** An entry to be written. */
-struct bpi_entry_out {
-    const char *key, *value; /**< UTF-8 */
-};
-
-/**
- * Writes tensors and metadata, in this order of each, with the checksum as the last entry. The bytes follow from the
- * arguments alone.
- *
- * @param allocator  complete; asked for the header
- * @return BP_OK; BP_ERR_TOO_LARGE for more than the reader takes; BP_ERR_MEMORY; failures of the writer show when it is
- *         finished
- */
-bp_status bpi_safetensors_write(struct bpi_writer *writer, const struct bpi_entry_out *metadata, size_t n_metadata,
-                                const struct bpi_tensor_out *tensors, size_t n_tensors, const bp_allocator *allocator);
 
 #endif
