@@ -29,6 +29,8 @@
 #include "backprop/loss.h"
 #include "backprop/propagation.h" /* forward, loss, backward, predict */
 
+#include "backprop/model_file.h" /* saving and loading networks */
+
 #include "backprop/optimizer.h"
 #include "backprop/schedule.h"       /* learning rates over time */
 #include "backprop/trainer.h"        /* training that can be interrupted */

@@ -29,6 +29,16 @@ typedef struct bp_allocator {
     void *user;                                /**< handed to both; the library never reads it */
 } bp_allocator;
 
+/** Bytes that a function made for its caller, for example a file in memory. Yours to place and to move, never to copy. */
+typedef struct bp_bytes {
+    void *data; /**< `size` bytes; NULL where there are none */
+    size_t size;
+    bp_allocator allocator; /**< where they came from */
+} bp_bytes;
+
+/** Gives the memory back and zeroes the struct. Zeroed or null `bytes` are fine. */
+void bp_bytes_free(bp_bytes *bytes);
+
 #ifdef __cplusplus
 }
 #endif

@@ -33,21 +33,14 @@ typedef struct bp_load_config {
 /**
  * Writes a network: topology, parameters, state, scaling, names, metadata. The same network gives the same bytes.
  *
- * @return BP_OK; BP_ERR_ARGUMENT for a null pointer; BP_ERR_STATE (not initialised); BP_ERR_IO, also for a full disk;
- *         BP_ERR_TOO_LARGE; BP_ERR_MEMORY
+ * @return BP_OK; BP_ERR_ARGUMENT for a null pointer; BP_ERR_STATE (not initialised); BP_ERR_NONFINITE for a parameter that no loader
+ *         would take; BP_ERR_IO, also for a full disk; BP_ERR_TOO_LARGE for more than 2000 entries of metadata, or layers;
+ *         BP_ERR_MEMORY
  */
 bp_status bp_network_save(const bp_network *net, const char *path);
 
-/**
- * The same into memory.
- *
- * @param bytes  receives the file's bytes, from the allocator of `net`: give them back with bp_network_free_saved(). NULL after a failure
- * @param size   receives their number
- */
-bp_status bp_network_save_memory(const bp_network *net, void **bytes, size_t *size);
-
-/** Gives back what bp_network_save_memory() gave, by the allocator of `net`. NULL is fine. */
-void bp_network_free_saved(const bp_network *net, void *bytes);
+/** The same into memory, which comes from the allocator of `net`. `bytes` is zeroed when the call fails. */
+bp_status bp_network_save_memory(const bp_network *net, bp_bytes *bytes);
 
 /**
  * Makes a network from a file of bp_network_save(), or from a checkpoint. Everything is checked, the checksum first.
@@ -58,7 +51,7 @@ void bp_network_free_saved(const bp_network *net, void *bytes);
  * @param config  NULL: defaults
  * @return BP_OK; BP_ERR_ARGUMENT; BP_ERR_IO if the file cannot be opened or read; BP_ERR_FORMAT for bytes that are no such file, or
  *         damaged; BP_ERR_NONFINITE for a parameter that is none; BP_ERR_UNSUPPORTED for a file of a newer version, a plain
- *         safetensors file (see bp_network_load_weights()), or a custom activation that `config` does not have;
+ *         safetensors file (see backprop/weights.h), or a custom activation that `config` does not have;
  *         BP_ERR_TOO_LARGE; BP_ERR_MEMORY
  */
 bp_status bp_network_load(bp_network *net, const char *path, const bp_load_config *config);

@@ -10,6 +10,8 @@
 #define bp_activation_function bpf_activation_function
 #define bp_activation_name bpf_activation_name
 #define bp_allocator bpf_allocator
+#define bp_bytes bpf_bytes
+#define bp_bytes_free bpf_bytes_free
 #define bp_choice_config bpf_choice_config
 #define bp_csv bpf_csv
 #define bp_csv_column bpf_csv_column
@@ -63,7 +65,6 @@
 #define bp_network_copy_params bpf_network_copy_params
 #define bp_network_forward bpf_network_forward
 #define bp_network_free bpf_network_free
-#define bp_network_free_saved bpf_network_free_saved
 #define bp_network_get_metadata bpf_network_get_metadata
 #define bp_network_init bpf_network_init
 #define bp_network_load bpf_network_load

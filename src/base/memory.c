@@ -113,3 +113,11 @@ void bpi_release(const bp_allocator *allocator, void *block)
     if (block != NULL)
         allocator->release(block, allocator->user);
 }
+
+void bp_bytes_free(bp_bytes *bytes)
+{
+    if (bytes == NULL)
+        return;
+    bpi_release(&bytes->allocator, bytes->data);
+    *bytes = (bp_bytes){ 0 };
+}

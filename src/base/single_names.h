@@ -58,9 +58,13 @@
 #define bpi_evaluate bpfi_evaluate
 #define bpi_evaluation bpfi_evaluation
 #define bpi_evaluation_plan bpfi_evaluation_plan
+#define bpi_expect_reals bpfi_expect_reals
 #define bpi_expect_tensor bpfi_expect_tensor
 #define bpi_fail bpfi_fail
 #define bpi_flushed bpfi_flushed
+#define bpi_form_modules bpfi_form_modules
+#define bpi_form_of_config bpfi_form_of_config
+#define bpi_form_of_layer bpfi_form_of_layer
 #define bpi_gemm_nn bpfi_gemm_nn
 #define bpi_gemm_nt bpfi_gemm_nt
 #define bpi_gemm_tn bpfi_gemm_tn
@@ -93,7 +97,9 @@
 #define bpi_json_put_string bpfi_json_put_string
 #define bpi_json_string bpfi_json_string
 #define bpi_json_u64 bpfi_json_u64
+#define bpi_key_place bpfi_key_place
 #define bpi_labels_are_direct bpfi_labels_are_direct
+#define bpi_layer_form bpfi_layer_form
 #define bpi_layer_forward bpfi_layer_forward
 #define bpi_layer_input_gradient bpfi_layer_input_gradient
 #define bpi_layer_needs_rows bpfi_layer_needs_rows
@@ -125,6 +131,7 @@
 #define bpi_name_of_path bpfi_name_of_path
 #define bpi_names_copy bpfi_names_copy
 #define bpi_names_free bpfi_names_free
+#define bpi_names_set_metadata bpfi_names_set_metadata
 #define bpi_network_backward bpfi_network_backward
 #define bpi_network_check bpfi_network_check
 #define bpi_normalization_gradient bpfi_normalization_gradient
@@ -163,6 +170,7 @@
 #define bpi_run_take_back_scaling bpfi_run_take_back_scaling
 #define bpi_safetensors bpfi_safetensors
 #define bpi_safetensors_check_counts bpfi_safetensors_check_counts
+#define bpi_safetensors_check_used bpfi_safetensors_check_used
 #define bpi_safetensors_entry bpfi_safetensors_entry
 #define bpi_safetensors_find bpfi_safetensors_find
 #define bpi_safetensors_free bpfi_safetensors_free
@@ -180,6 +188,11 @@
 #define bpi_scaling_memory bpfi_scaling_memory
 #define bpi_seconds bpfi_seconds
 #define bpi_sink bpfi_sink
+#define bpi_slot bpfi_slot
+#define bpi_slot_array bpfi_slot_array
+#define bpi_slot_dims bpfi_slot_dims
+#define bpi_slot_exists bpfi_slot_exists
+#define bpi_slots bpfi_slots
 #define bpi_snapshot bpfi_snapshot
 #define bpi_snapshot_return_all bpfi_snapshot_return_all
 #define bpi_snapshot_return_network bpfi_snapshot_return_network

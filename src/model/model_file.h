@@ -11,15 +11,16 @@
 #include "store/contents.h"
 
 /**
- * Adds topology, names, metadata and numbers of `net`, which must outlive the contents.
+ * Adds topology, scaling, names, metadata and numbers of `net`, which must outlive the contents.
  *
  * @param kind  the value of bp.kind: "model" or "checkpoint"
+ * @return BP_OK; BP_ERR_NONFINITE, BP_ERR_ARGUMENT, as bp_network_save(). Other failures are kept in the contents
  */
-void bpi_model_put(struct bpi_contents *contents, const bp_network *net, const char *kind);
+bp_status bpi_model_put(struct bpi_contents *contents, const bp_network *net, const char *kind);
 
 /**
- * Makes a network out of a file of either kind. Tensors whose names begin with "train." are left to the checkpoint; every other
- * one must belong to the network.
+ * Makes a network out of a file of either kind. In a checkpoint, entries and tensors whose names begin with "bp.train." and
+ * "train." are not looked at; every other one that is there must belong to the network.
  *
  * @param net     zeroed when the call fails
  * @param config  as bp_network_load(); NULL: defaults

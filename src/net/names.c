@@ -87,34 +87,48 @@ static size_t find_entry(const bp_network *net, const char *key)
     return i;
 }
 
-/* The list with entry `i` set to (key, value), or left out where value is NULL. */
-static bp_status change_metadata(const char *function, bp_network *net, size_t i, const char *key, const char *value)
+bp_status bpi_names_set_metadata(bp_network *net, const bp_metadata *entries, size_t n)
 {
-    const size_t n_old = net->n_metadata, n_kept = n_old - (i < n_old);
-    const size_t n_new = n_kept + (value != NULL);
     struct bpi_plan plan = { 0 };
-    (void)bpi_plan_array(&plan, n_new, sizeof *net->metadata);
-    size_t n_text = value != NULL ? strlen(key) + 1 + strlen(value) + 1 : 0;
-    for (size_t k = 0; k < n_old; k++) /* they are in memory, and so is their sum */
-        n_text += k == i ? 0 : strlen(net->metadata[k].key) + 1 + strlen(net->metadata[k].value) + 1;
+    (void)bpi_plan_array(&plan, n, sizeof *entries);
+    size_t n_text = 0;
+    for (size_t i = 0; i < n; i++) /* all of it is in memory, and so fits a size */
+        n_text += strlen(entries[i].key) + 1 + strlen(entries[i].value) + 1;
     const size_t text = bpi_plan_array(&plan, n_text, 1);
     void *block;
-    BPI_TRY(bpi_plan_allocate(&plan, function, &net->allocator, &block));
+    BPI_TRY(bpi_plan_allocate(&plan, "metadata", &net->allocator, &block));
 
-    bp_metadata *entries = block;
-    char *end = n_new > 0 ? bpi_place(block, text) : NULL;
-    size_t n = 0;
-    for (size_t k = 0; k < n_old + (i == n_old); k++) {
-        if (k == i && value == NULL)
-            continue;
-        const bp_metadata entry = k == i ? (bp_metadata){ key, value } : net->metadata[k];
-        const char *own_key = append_text(&end, entry.key);
-        entries[n++] = (bp_metadata){ own_key, append_text(&end, entry.value) };
+    bp_metadata *copies = block;
+    char *end = n > 0 ? bpi_place(block, text) : NULL;
+    for (size_t i = 0; i < n; i++) {
+        copies[i].key = append_text(&end, entries[i].key);
+        copies[i].value = append_text(&end, entries[i].value);
     }
     bpi_release(&net->allocator, net->metadata);
-    net->metadata = entries;
-    net->n_metadata = n_new;
+    net->metadata = copies;
+    net->n_metadata = n;
     return BP_OK;
+}
+
+/* The list with entry `i` set to (key, value), or left out where value is NULL. */
+static bp_status change_metadata(bp_network *net, size_t i, const char *key, const char *value)
+{
+    struct bpi_plan plan = { 0 };
+    (void)bpi_plan_array(&plan, net->n_metadata + 1, sizeof(bp_metadata));
+    void *block;
+    BPI_TRY(bpi_plan_allocate(&plan, "metadata", &net->allocator, &block));
+    bp_metadata *changed = bpi_place(block, 0);
+    size_t n = 0;
+    for (size_t k = 0; k < net->n_metadata; k++)
+        if (k != i)
+            changed[n++] = net->metadata[k];
+        else if (value != NULL)
+            changed[n++] = (bp_metadata){ net->metadata[k].key, value };
+    if (i == net->n_metadata)
+        changed[n++] = (bp_metadata){ key, value };
+    const bp_status status = bpi_names_set_metadata(net, changed, n);
+    bpi_release(&net->allocator, block);
+    return status;
 }
 
 bp_status bp_network_set_metadata(bp_network *net, const char *key, const char *value)
@@ -130,7 +144,7 @@ bp_status bp_network_set_metadata(bp_network *net, const char *key, const char *
     const size_t i = find_entry(net, key);
     if (value == NULL && i == net->n_metadata)
         return BP_OK;
-    return change_metadata(__func__, net, i, key, value);
+    return change_metadata(net, i, key, value);
 }
 
 const char *bp_network_get_metadata(const bp_network *net, const char *key)
@@ -147,9 +161,7 @@ bp_status bpi_names_copy(bp_network *to, const bp_network *from)
 {
     BPI_TRY(bp_network_set_input_names(to, (const char *const *)from->input_names));
     BPI_TRY(bp_network_set_class_names(to, (const char *const *)from->class_names));
-    for (size_t i = 0; i < from->n_metadata; i++)
-        BPI_TRY(bp_network_set_metadata(to, from->metadata[i].key, from->metadata[i].value));
-    return BP_OK;
+    return bpi_names_set_metadata(to, from->metadata, from->n_metadata);
 }
 
 void bpi_names_free(bp_network *net)

@@ -309,7 +309,7 @@ bp_status bpi_entry_text(const struct bpi_safetensors *st, const char *key, char
     if (!bpi_safetensors_value(st, key, &value))
         return refuse(st, key, "a text", NULL);
     if (bpi_json_length(&value) >= BPI_ENTRY_SIZE)
-        return refuse(st, key, "a text of less than 64 bytes", &value);
+        return refuse(st, key, "a text of less than 256 bytes", &value);
     (void)bpi_json_copy(&value, text);
     return BP_OK;
 }
@@ -390,20 +390,37 @@ static struct shape shape_of(size_t n_dims, const uint64_t *dims)
     return shape;
 }
 
-bp_status bpi_expect_tensor(const struct bpi_safetensors *st, const char *name, enum bpi_dtype dtype, size_t n_dims,
-                            const uint64_t *dims, struct bpi_tensor *tensor)
+static bp_status expect_shape(const struct bpi_safetensors *st, const char *name, size_t n_dims, const uint64_t *dims,
+                              struct bpi_tensor *tensor)
 {
     const struct shape expected = shape_of(n_dims, dims);
     if (!bpi_safetensors_find(st, name, tensor))
         return bpi_fail(BP_ERR_FORMAT, "%s: expected a tensor '%s' of %s, found none", st->name, name, expected.text);
-    if (tensor->dtype != dtype)
-        return bpi_fail(BP_ERR_FORMAT, "%s: tensor '%s' has elements %s: expected %s", st->name, name, tensor->dtype_name,
-                        dtypes[dtype].name);
     bool fits = tensor->n_dims == n_dims;
     for (size_t i = 0; i < n_dims; i++)
         fits = fits && tensor->dims[i] == dims[i];
     if (!fits)
         return bpi_fail(BP_ERR_FORMAT, "%s: tensor '%s' is %s: expected %s", st->name, name,
                         shape_of(tensor->n_dims, tensor->dims).text, expected.text);
+    return BP_OK;
+}
+
+bp_status bpi_expect_tensor(const struct bpi_safetensors *st, const char *name, enum bpi_dtype dtype, size_t n_dims,
+                            const uint64_t *dims, struct bpi_tensor *tensor)
+{
+    BPI_TRY(expect_shape(st, name, n_dims, dims, tensor));
+    if (tensor->dtype != dtype)
+        return bpi_fail(BP_ERR_FORMAT, "%s: tensor '%s' has elements %s: expected %s", st->name, name, tensor->dtype_name,
+                        dtypes[dtype].name);
+    return BP_OK;
+}
+
+bp_status bpi_expect_reals(const struct bpi_safetensors *st, const char *name, size_t n_dims, const uint64_t *dims,
+                           struct bpi_tensor *tensor)
+{
+    BPI_TRY(expect_shape(st, name, n_dims, dims, tensor));
+    if (!bpi_dtype_is_real(tensor->dtype))
+        return bpi_fail(BP_ERR_FORMAT, "%s: tensor '%s' has elements %s: expected F64, F32, F16 or BF16", st->name, name,
+                        tensor->dtype_name);
     return BP_OK;
 }

@@ -63,7 +63,7 @@ void bpi_contents_release(struct bpi_contents *contents);
 
 /* ---- Reading --------------------------------------------------------------------------------------------------------- */
 
-#define BPI_ENTRY_SIZE 64 /**< bytes of a short text, its NUL among them */
+#define BPI_ENTRY_SIZE 256 /**< bytes of a short text, its NUL among them */
 
 /** The entries as what they should be. BP_OK, or BP_ERR_FORMAT with file, key, what was expected and found. */
 bp_status bpi_entry_text(const struct bpi_safetensors *st, const char *key, char value[BPI_ENTRY_SIZE]);
@@ -76,5 +76,9 @@ bp_status bpi_entry_reals(const struct bpi_safetensors *st, const char *key, bp_
 /** The tensor of that name, dtype and shape; BP_ERR_FORMAT with the file's name, expected and found shape, if it is not so. */
 bp_status bpi_expect_tensor(const struct bpi_safetensors *st, const char *name, enum bpi_dtype dtype, size_t n_dims,
                             const uint64_t *dims, struct bpi_tensor *tensor);
+
+/** The same for elements of any type that can become numbers of ours. */
+bp_status bpi_expect_reals(const struct bpi_safetensors *st, const char *name, size_t n_dims, const uint64_t *dims,
+                           struct bpi_tensor *tensor);
 
 #endif

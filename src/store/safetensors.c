@@ -276,7 +276,7 @@ static int compare_places(const struct bpi_safetensors *st, size_t i, size_t j)
 
 static int compare_keys(const struct bpi_safetensors *st, size_t i, size_t j)
 {
-    return compare_strings_at(st, st->sorted[i], st->sorted[j]);
+    return compare_strings_at(st, st->sorted[i].at, st->sorted[j].at);
 }
 
 static void swap_tensors(struct bpi_safetensors *st, size_t i, size_t j)
@@ -288,7 +288,7 @@ static void swap_tensors(struct bpi_safetensors *st, size_t i, size_t j)
 
 static void swap_keys(struct bpi_safetensors *st, size_t i, size_t j)
 {
-    const uint32_t held = st->sorted[i];
+    const struct bpi_key_place held = st->sorted[i];
     st->sorted[i] = st->sorted[j];
     st->sorted[j] = held;
 }
@@ -342,7 +342,7 @@ static bp_status check_doubles(const struct bpi_safetensors *st)
 {
     for (size_t i = 1; i < st->n_metadata; i++)
         if (compare_keys(st, i - 1, i) == 0)
-            return refuse_double(st, st->sorted[i], "entries of __metadata__");
+            return refuse_double(st, st->sorted[i].at, "entries of __metadata__");
     for (size_t i = 1; i < st->n_tensors; i++)
         if (compare_names(st, i - 1, i) == 0)
             return refuse_double(st, st->tensors[i].at, "tensors");
@@ -378,7 +378,8 @@ static bp_status make_index(struct bpi_safetensors *st, const struct walk *count
 
     struct walk walk = begin_walk(st);
     BPI_TRY(walk_header(&walk)); /* as the first time */
-    memcpy(st->sorted, st->entries, st->n_metadata * sizeof *st->sorted);
+    for (size_t i = 0; i < st->n_metadata; i++)
+        st->sorted[i] = (struct bpi_key_place){ .at = st->entries[i] & 0x7FFFFFFF };
     sort(st, st->n_metadata, compare_keys, swap_keys);
     sort(st, st->n_tensors, compare_places, swap_tensors);
     BPI_TRY(check_places(st));
@@ -638,6 +639,7 @@ bool bpi_safetensors_find(const struct bpi_safetensors *st, const char *name, st
         const struct bpi_json_string found = string_at(st, st->tensors[middle].at, &behind);
         const int order = bpi_json_compare_text(&found, name);
         if (order == 0) {
+            st->tensors[middle].is_used = true;
             *tensor = bpi_safetensors_tensor(st, middle);
             return true;
         }
@@ -670,16 +672,42 @@ bool bpi_safetensors_value(const struct bpi_safetensors *st, const char *key, st
     while (low < high) {
         const size_t middle = low + (high - low) / 2;
         struct bpi_json_string found;
-        entry_at(st, st->sorted[middle], &found, value);
+        entry_at(st, st->sorted[middle].at, &found, value);
         const int order = bpi_json_compare_text(&found, key);
-        if (order == 0)
+        if (order == 0) {
+            st->sorted[middle].is_used = 1;
             return true;
+        }
         if (order < 0)
             low = middle + 1;
         else
             high = middle;
     }
     return false;
+}
+
+static bool is_among(const struct bpi_json_string *name, const char *prefix, const char *others)
+{
+    return bpi_json_begins(name, prefix) && (others == NULL || !bpi_json_begins(name, others));
+}
+
+bp_status bpi_safetensors_check_used(const struct bpi_safetensors *st, const char *prefix, const char *others,
+                                     const char *key_prefix, const char *other_keys)
+{
+    struct bpi_json behind;
+    for (size_t i = 0; i < st->n_metadata; i++) {
+        const struct bpi_json_string key = string_at(st, st->sorted[i].at, &behind);
+        if (st->sorted[i].is_used == 0 && is_among(&key, key_prefix, other_keys))
+            return bpi_fail(BP_ERR_FORMAT, "%s: there is an entry %s that has no place here", st->name,
+                            bpi_quote(key.raw, key.n).text);
+    }
+    for (size_t i = 0; i < st->n_tensors; i++) {
+        const struct bpi_json_string name = string_at(st, st->tensors[i].at, &behind);
+        if (!st->tensors[i].is_used && is_among(&name, prefix, others))
+            return bpi_fail(BP_ERR_FORMAT, "%s: there is a tensor %s that is none of the network's", st->name,
+                            bpi_quote(name.raw, name.n).text);
+    }
+    return BP_OK;
 }
 
 /* ---- Elements -------------------------------------------------------------------------------------------------------- */

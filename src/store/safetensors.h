@@ -46,6 +46,13 @@ struct bpi_tensor {
 struct bpi_tensor_place {
     uint64_t begin, end; /**< bytes of the data */
     uint32_t at;         /**< byte of the header at which its name begins */
+    bool is_used;        /**< bpi_safetensors_find() has found it */
+};
+
+/** Where an entry's key lies. */
+struct bpi_key_place {
+    uint32_t at : 31;     /**< byte of the header at which it begins */
+    uint32_t is_used : 1; /**< bpi_safetensors_value() has found it */
 };
 
 /**
@@ -60,8 +67,8 @@ struct bpi_safetensors {
     size_t n_data;
     struct bpi_tensor_place *tensors; /**< n_tensors, in the order of their names */
     size_t n_tensors;
-    uint32_t *entries; /**< n_metadata places of keys in the header, in the order of the file ... */
-    uint32_t *sorted;  /**< ... and in the order of the keys */
+    uint32_t *entries;            /**< n_metadata places of keys in the header, in the order of the file ... */
+    struct bpi_key_place *sorted; /**< ... and in the order of the keys */
     size_t n_metadata;
     bp_allocator allocator;
     void *own_header, *own_data, *block; /**< what was allocated; NULL where it is the caller's */
@@ -90,15 +97,22 @@ void bpi_safetensors_free(struct bpi_safetensors *st);
 /** The i-th tensor, in the order of the names. */
 struct bpi_tensor bpi_safetensors_tensor(const struct bpi_safetensors *st, size_t i);
 
-/** The tensor of that name, if there is one. */
+/** The tensor of that name, if there is one; it counts as used from then on. */
 bool bpi_safetensors_find(const struct bpi_safetensors *st, const char *name, struct bpi_tensor *tensor);
 
 /** The i-th entry of the metadata, in the order of the file. */
 void bpi_safetensors_entry(const struct bpi_safetensors *st, size_t i, struct bpi_json_string *key,
                            struct bpi_json_string *value);
 
-/** The value of that key in the metadata, if there is one. */
+/** The value of that key in the metadata, if there is one; it counts as used from then on. */
 bool bpi_safetensors_value(const struct bpi_safetensors *st, const char *key, struct bpi_json_string *value);
+
+/**
+ * Refuses tensors whose names begin with `prefix` and entries whose keys begin with `key_prefix` and that nobody has used; but
+ * not those that begin with `others` or `other_keys` (NULL: none).
+ */
+bp_status bpi_safetensors_check_used(const struct bpi_safetensors *st, const char *prefix, const char *others,
+                                     const char *key_prefix, const char *other_keys);
 
 #define BPI_MOST_HEADER 100000000 /**< bytes of JSON that a reader takes: the reference's limit */
 
