@@ -30,6 +30,7 @@
 #include "backprop/propagation.h" /* forward, loss, backward, predict */
 
 #include "backprop/model_file.h" /* saving and loading networks */
+#include "backprop/weights.h"    /* weights from PyTorch */
 
 #include "backprop/optimizer.h"
 #include "backprop/schedule.h"       /* learning rates over time */

@@ -58,6 +58,7 @@
 #define bp_metrics_result bpf_metrics_result
 #define bp_metrics_update bpf_metrics_update
 #define bp_mode bpf_mode
+#define bp_module_names bpf_module_names
 #define bp_network bpf_network
 #define bp_network_backward bpf_network_backward
 #define bp_network_clone bpf_network_clone
@@ -69,6 +70,8 @@
 #define bp_network_init bpf_network_init
 #define bp_network_load bpf_network_load
 #define bp_network_load_memory bpf_network_load_memory
+#define bp_network_load_weights bpf_network_load_weights
+#define bp_network_load_weights_memory bpf_network_load_weights_memory
 #define bp_network_loss bpf_network_loss
 #define bp_network_save bpf_network_save
 #define bp_network_save_memory bpf_network_save_memory
@@ -143,6 +146,7 @@
 #define bp_trainer_run bpf_trainer_run
 #define bp_version bpf_version
 #define bp_view bpf_view
+#define bp_weights_config bpf_weights_config
 #define bp_workspace bpf_workspace
 #define bp_workspace_free bpf_workspace_free
 #define bp_workspace_init bpf_workspace_init

@@ -695,7 +695,7 @@ bp_status bpi_safetensors_check_used(const struct bpi_safetensors *st, const cha
                                      const char *key_prefix, const char *other_keys)
 {
     struct bpi_json behind;
-    for (size_t i = 0; i < st->n_metadata; i++) {
+    for (size_t i = 0; key_prefix != NULL && i < st->n_metadata; i++) {
         const struct bpi_json_string key = string_at(st, st->sorted[i].at, &behind);
         if (st->sorted[i].is_used == 0 && is_among(&key, key_prefix, other_keys))
             return bpi_fail(BP_ERR_FORMAT, "%s: there is an entry %s that has no place here", st->name,

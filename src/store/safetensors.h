@@ -108,8 +108,8 @@ void bpi_safetensors_entry(const struct bpi_safetensors *st, size_t i, struct bp
 bool bpi_safetensors_value(const struct bpi_safetensors *st, const char *key, struct bpi_json_string *value);
 
 /**
- * Refuses tensors whose names begin with `prefix` and entries whose keys begin with `key_prefix` and that nobody has used; but
- * not those that begin with `others` or `other_keys` (NULL: none).
+ * Refuses tensors whose names begin with `prefix` and entries whose keys begin with `key_prefix` (NULL: none are looked at) that
+ * nobody has used; but not those that begin with `others` or `other_keys` (NULL: none).
  */
 bp_status bpi_safetensors_check_used(const struct bpi_safetensors *st, const char *prefix, const char *others,
                                      const char *key_prefix, const char *other_keys);
