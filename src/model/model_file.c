@@ -264,7 +264,7 @@ static bp_status take_field(struct fields *fields, const char *key, const char *
 
 static void go_behind(struct fields *fields, const char *end)
 {
-    fields->at = end + (*end == ' ');
+    fields->at = end + (end[0] == ' ' && end[1] != '\0'); /* one at the end is one too many */
 }
 
 static bp_status take_real(struct fields *fields, const char *key, bp_real *real)
