@@ -4,13 +4,13 @@
  *
  *   accuracy [--data DIRECTORY] [--only TEXT] [--seeds N]
  *
- * DIRECTORY has digits.csv.gz (scikit-learn), the .train and .test files of FANN's data sets in fann/, and the IDX files of MNIST in mnist/ and
- * of Fashion-MNIST in fashion/, gzipped or not; `./run accuracy` fetches them. What is not there is skipped, and said. --only runs
- * the rows whose name contains TEXT. It exits with a failure if a figure is missed.
+ * DIRECTORY has digits.csv.gz (scikit-learn), the .train and .test files of FANN's data sets in fann/, and the IDX files of
+ * MNIST in mnist/ and of Fashion-MNIST in fashion/, gzipped or not; `./run accuracy` fetches them. What is not there is
+ * skipped, and said. --only runs the rows whose name contains TEXT. It exits with a failure if a figure is missed.
  *
- * Settings were chosen on training and validation rows alone: most networks train on some of the training rows, keep the epoch
- * that was best on the others, and look at the test rows once, at the end. Digits and Nielsen's network follow the published
- * protocol, which has no validation rows.
+ * Settings were chosen on training and validation rows alone: most networks train on some of the training rows, keep the
+ * epoch that was best on the others, and look at the test rows once, at the end. Digits and Nielsen's network follow the
+ * published protocol, which has no validation rows.
  */
 #include <math.h>
 #include <stdbool.h>

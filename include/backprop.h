@@ -28,6 +28,7 @@
 #include "backprop/workspace.h" /* memory for a batch */
 #include "backprop/loss.h"
 #include "backprop/propagation.h" /* forward, loss, backward, predict */
+#include "backprop/fit.h"         /* fitting the scaling of a network to data */
 
 #include "backprop/model_file.h" /* saving and loading networks */
 #include "backprop/weights.h"    /* weights from PyTorch */

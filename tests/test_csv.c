@@ -287,8 +287,8 @@ static void classes_are_numbered_in_the_order_of_their_names(void **state)
     /* numbers by their value, before what is none; of one value, by their texts, which make them different */
     assert_reads_text("x,y\n1,10\n2,9\n3,-1\n4,z\n5,1e1\n6,9\n", &classes,
                       "x>y|1>#2|2>#1|3>#0|4>#4|5>#3|6>#1{-1,9,10,1e1,z}");
-    assert_reads_text("x,y\n1,inf\n2,nan\n3,?\n4,NA\n5,1e999\n6,5\n", &classes,
-                      "x>y|1>#4|2>#5|3>#2|4>#3|5>#1|6>#0{5,1e999,?,NA,inf,nan}");
+    assert_reads_text("x,y\n1,inf\n2,-nan\n3,!\n4,na\n5,1e999\n6,5\n", &classes,
+                      "x>y|1>#4|2>#2|3>#1|4>#5|5>#3|6>#0{5,!,-nan,1e999,inf,na}");
     const bp_csv_column first = { .number = 1 };
     assert_reads_text("b,1\na,2\n",
                       &(bp_csv_config){ .no_header = true, .classes = true, .targets = &first, .n_targets = 1 },
@@ -312,6 +312,27 @@ static void classes_that_are_given_keep_their_numbers(void **state)
     const char *const one[] = { "only" };
     assert_reads_text("x,y\n1,only\n", &(bp_csv_config){ .classes = true, .class_names = one, .n_classes = 1 },
                       "x>y|1>#0{only}");
+}
+
+/* It would be a class of all that nobody knows. */
+static void what_stands_for_nothing_is_no_class_unless_it_is_among_the_names(void **state)
+{
+    (void)state;
+    static const char *const marks[] = { "NA", "N/A", "NaN", "nan", "NULL", "null", "?" };
+    const char *const names[] = { "a", "NA" }, *const dash[] = { "-" };
+    for (size_t i = 0; i < COUNT(marks); i++) {
+        char text[32], sentence[64];
+        const int n = snprintf(text, sizeof text, "x,y\n1,a\n2,%s\n", marks[i]);
+        (void)snprintf(sentence, sizeof sentence, "is missing: expected the name of a class, found '%s'", marks[i]);
+        assert_refused(read_from_memory, text, (size_t)n, &classes, BP_ERR_FORMAT, sentence);
+    }
+    const bp_csv_config named = { .classes = true, .class_names = names, .n_classes = 2 };
+    assert_reads_text("x,y\n1,a\n2,NA\n", &named, "x>y|1>#0|2>#1{a,NA}");
+    assert_refused(read_from_memory, "x,y\n1,a\n2,?\n", 12, &named, BP_ERR_FORMAT,
+                   "line 3, column 3: field 2 ('y') is missing: expected the name of a class, found '?'");
+    const bp_csv_config marked = { .classes = true, .missing_marks = dash, .n_missing_marks = 1 };
+    assert_reads_text("x,y\n1,a\n2,NA\n", &marked, "x>y|1>#1|2>#0{NA,a}");
+    assert_refused(read_from_memory, "x,y\n1,a\n2,-\n", 12, &marked, BP_ERR_FORMAT, "found '-'");
 }
 
 /* The classes of the training data, in the test data. */
@@ -1067,6 +1088,7 @@ int main(void)
         cmocka_unit_test(columns_that_are_ignored_may_hold_anything),
         cmocka_unit_test(classes_are_numbered_in_the_order_of_their_names),
         cmocka_unit_test(classes_that_are_given_keep_their_numbers),
+        cmocka_unit_test(what_stands_for_nothing_is_no_class_unless_it_is_among_the_names),
         cmocka_unit_test(one_file_gives_the_next_its_classes_and_what_stands_for_missing_numbers),
         cmocka_unit_test(many_classes_are_sorted),
         cmocka_unit_test(missing_inputs_are_filled_in_as_asked),

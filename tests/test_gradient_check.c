@@ -102,6 +102,52 @@ static void assert_error_is_of_its_numbers(const bp_gradient_check_report *repor
     assert_true(error >= 0);
 }
 
+/* ---- The step -------------------------------------------------------------------------------------------------------- */
+
+/* Half the square of y, in which *user sees how far y strays from 0. */
+static double watch(size_t n, const bp_real *y, const bp_real *t, void *user, bp_real *dy)
+{
+    (void)t;
+    assert_int_equal(n, 1);
+    double *farthest = user;
+    *farthest = fmax(*farthest, fabs((double)y[0]));
+    if (dy != NULL)
+        dy[0] = y[0];
+    return (double)y[0] * (double)y[0] / 2;
+}
+
+/*
+ * y = w x + b with b = -w x is 0 but for what is added to one of the three. With a step of h max(1, |p|) for each, the farthest
+ * is h times the largest of max(1, w) x, max(1, x) w and max(1, w x).
+ */
+static void the_step_is_the_fifth_root_of_eps_times_the_parameter_or_1_whichever_is_larger(void **state)
+{
+    (void)state;
+    const double h = pow((double)BP_REAL_EPSILON, 0.2);
+    const struct {
+        double w, x, farthest;
+    } cases[] = { { 0.0078125, 0.0078125, 1 }, { 0.0078125, 1, 1 }, { 1, 1, 1 }, { 2, 8, 16 }, { 64, 0.25, 64 } };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const bp_real x = (bp_real)cases[i].x, t = 0;
+        double farthest = 0;
+        const bp_loss_function watching = { .name = "watch", .of_row = watch, .user = &farthest };
+        bp_network net;
+        assert_int_equal(
+            bp_network_init(&net,
+                            &(bp_network_config){ .n_in = 1, .n_layers = 1, .layers = &(bp_layer_config){ .n_out = 1 } }),
+            BP_OK);
+        net.layers[0].W[0] = (bp_real)cases[i].w;
+        net.layers[0].b[0] = (bp_real)(-cases[i].w * cases[i].x);
+        bp_gradient_check_report report;
+        assert_int_equal(bp_gradient_check(&net, &(bp_loss){ .kind = BP_CUSTOM_LOSS, .custom = &watching }, &x,
+                                           &(bp_targets){ .values = &t }, 1, &report),
+                         BP_OK);
+        assert_int_equal(report.n_checked, 3);
+        assert_close(farthest, cases[i].farthest * h, 1e-3 * h + 100 * (double)BP_REAL_EPSILON);
+        bp_network_free(&net);
+    }
+}
+
 /* ---- Right networks -------------------------------------------------------------------------------------------------- */
 
 static struct problem_kind kind_of(int hidden, struct problem_ending ending, unsigned setting)
@@ -496,6 +542,7 @@ static void any_allocation_may_fail(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_step_is_the_fifth_root_of_eps_times_the_parameter_or_1_whichever_is_larger),
         cmocka_unit_test(right_gradients_have_small_errors),
         cmocka_unit_test(a_loss_that_is_constant_has_no_error),
         cmocka_unit_test(components_at_a_kink_are_left_out_and_counted),

@@ -4,7 +4,7 @@
  * gzip(1) made, so that nothing of the library stands on both sides of a comparison.
  */
 // NOLINTNEXTLINE(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): POSIX's own way to ask for it
-#define _POSIX_C_SOURCE 200809L /* mkstemp, mkfifo, fork */
+#define _POSIX_C_SOURCE 200809L /* mkfifo, fork */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -29,6 +29,7 @@
 
 #include "backprop/idx.h"
 #include "store/source.h"
+#include "support/bytes.h"
 #include "support/heap.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
@@ -39,36 +40,19 @@
 
 /* ---- bytes to read ----------------------------------------------------------------------------------------------- */
 
-struct bytes {
-    unsigned char *data;
-    size_t n, capacity;
-};
-
-static void append(struct bytes *bytes, const void *data, size_t n)
-{
-    if (bytes->n + n > bytes->capacity) {
-        bytes->capacity = 2 * (bytes->n + n);
-        bytes->data = realloc(bytes->data, bytes->capacity);
-        assert_non_null(bytes->data);
-    }
-    if (n > 0)
-        memcpy(bytes->data + bytes->n, data, n);
-    bytes->n += n;
-}
-
-static void append_byte(struct bytes *bytes, unsigned byte)
+static void append_byte(struct test_bytes *bytes, unsigned byte)
 {
     const unsigned char one = (unsigned char)byte;
-    append(bytes, &one, 1);
+    test_bytes_append(bytes, &one, 1);
 }
 
-static void append_u32(struct bytes *bytes, uint32_t number)
+static void append_u32(struct test_bytes *bytes, uint32_t number)
 {
     for (int shift = 24; shift >= 0; shift -= 8)
         append_byte(bytes, number >> shift & 0xff);
 }
 
-static void append_header(struct bytes *bytes, unsigned type, size_t n_dims, const uint32_t *dims)
+static void append_header(struct test_bytes *bytes, unsigned type, size_t n_dims, const uint32_t *dims)
 {
     append_byte(bytes, 0);
     append_byte(bytes, 0);
@@ -76,12 +60,6 @@ static void append_header(struct bytes *bytes, unsigned type, size_t n_dims, con
     append_byte(bytes, (unsigned)n_dims);
     for (size_t i = 0; i < n_dims; i++)
         append_u32(bytes, dims[i]);
-}
-
-static void clear(struct bytes *bytes)
-{
-    free(bytes->data);
-    *bytes = (struct bytes){ 0 };
 }
 
 /* 2 x 3 of i16: 12 bytes of header, 12 of elements. */
@@ -105,9 +83,9 @@ static uint32_t large_element(size_t i)
 #define LARGE_COLUMNS 701U
 
 /* 841 212 bytes: 13 times the first array, 51 chunks and a rest. */
-static struct bytes large_file(void)
+static struct test_bytes large_file(void)
 {
-    struct bytes bytes = { 0 };
+    struct test_bytes bytes = { 0 };
     append_header(&bytes, 0x0C, 2, (const uint32_t[]){ LARGE_ROWS, LARGE_COLUMNS });
     for (size_t i = 0; i < (size_t)LARGE_ROWS * LARGE_COLUMNS; i++)
         append_u32(&bytes, large_element(i));
@@ -117,7 +95,7 @@ static struct bytes large_file(void)
 #ifdef BACKPROP_HAVE_ZLIB
 
 /* Adds `data` as one gzip member; `header` may be NULL. */
-static void append_member(struct bytes *gzip, const void *data, size_t n, int level, gz_header *header)
+static void append_member(struct test_bytes *gzip, const void *data, size_t n, int level, gz_header *header)
 {
     z_stream z = { 0 };
     assert_int_equal(deflateInit2(&z, level, Z_DEFLATED, MAX_WBITS + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
@@ -136,41 +114,19 @@ static void append_member(struct bytes *gzip, const void *data, size_t n, int le
     z.next_out = out;
     z.avail_out = (uInt)bound;
     assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
-    append(gzip, out, z.total_out);
+    test_bytes_append(gzip, out, z.total_out);
     assert_int_equal(deflateEnd(&z), Z_OK);
     free(in);
     free(out);
-}
-
-static struct bytes gzipped(const void *data, size_t n)
-{
-    struct bytes gzip = { 0 };
-    append_member(&gzip, data, n, 6, NULL);
-    return gzip;
 }
 
 #endif
 
 /* ---- files ------------------------------------------------------------------------------------------------------- */
 
-/* The name of a new file in $TMPDIR, or here; in a buffer that the next call writes anew. */
-static const char *temporary_file(const void *data, size_t n)
-{
-    static char path[1024];
-    const char *folder = getenv("TMPDIR");
-    assert_true(snprintf(path, sizeof path, "%s/idx-XXXXXX", folder == NULL ? "." : folder) < (int)sizeof path);
-    const int descriptor = mkstemp(path);
-    assert_true(descriptor >= 0);
-    FILE *file = fdopen(descriptor, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(data, 1, n, file), n);
-    assert_int_equal(fclose(file), 0);
-    return path;
-}
-
 static bp_status read_from_path(bp_idx *idx, const void *data, size_t n, const bp_allocator *allocator)
 {
-    const char *path = temporary_file(data, n);
+    const char *path = test_file(data, n);
     const bp_status status = bp_idx_read(idx, path, allocator);
     assert_int_equal(remove(path), 0);
     return status;
@@ -298,9 +254,9 @@ static void each_element_type_is_read_in_the_byte_order_of_the_machine(void **st
     (void)state;
     for (size_t i = 0; i < COUNT(type_cases); i++) {
         const struct type_case *c = &type_cases[i];
-        struct bytes file = { 0 };
+        struct test_bytes file = { 0 };
         append_header(&file, c->code, 1, (const uint32_t[]){ 4 });
-        append(&file, c->stored, 4 * c->size);
+        test_bytes_append(&file, c->stored, 4 * c->size);
         for (size_t way = 0; way < COUNT(ways); way++) {
             bp_idx idx;
             assert_int_equal(ways[way](&idx, file.data, file.n, NULL), BP_OK);
@@ -310,7 +266,7 @@ static void each_element_type_is_read_in_the_byte_order_of_the_machine(void **st
             assert_int_equal((uintptr_t)idx.data % c->size, 0);
             bp_idx_free(&idx);
         }
-        clear(&file);
+        test_bytes_clear(&file);
     }
 }
 
@@ -321,7 +277,7 @@ static void arrays_of_1_to_8_dimensions_keep_their_shape(void **state)
     size_t n = 1;
     for (size_t n_dims = 1; n_dims <= COUNT(dims); n_dims++) {
         n *= dims[n_dims - 1];
-        struct bytes file = { 0 };
+        struct test_bytes file = { 0 };
         append_header(&file, 0x08, n_dims, dims);
         for (size_t i = 0; i < n; i++)
             append_byte(&file, (unsigned)(i % 251));
@@ -335,21 +291,21 @@ static void arrays_of_1_to_8_dimensions_keep_their_shape(void **state)
         assert_int_equal(idx.row_size, n / 3);
         assert_memory_equal(idx.data, file.data + 4 + 4 * n_dims, n);
         bp_idx_free(&idx);
-        clear(&file);
+        test_bytes_clear(&file);
     }
 }
 
 static void a_large_file_comes_through_unchanged(void **state)
 {
     (void)state;
-    struct bytes file = large_file();
+    struct test_bytes file = large_file();
     for (size_t way = 0; way < COUNT(ways); way++)
         assert_read(ways[way], file.data, file.n, assert_large);
-    clear(&file);
+    test_bytes_clear(&file);
 }
 
 /* The child writes in pieces that fit neither elements nor chunks. */
-static void write_and_exit(const char *path, const struct bytes *file)
+static void write_and_exit(const char *path, const struct test_bytes *file)
 {
     FILE *pipe = fopen(path, "wb");
     if (pipe == NULL)
@@ -365,8 +321,8 @@ static void write_and_exit(const char *path, const struct bytes *file)
 static void a_pipe_is_read_like_a_file(void **state)
 {
     (void)state;
-    struct bytes file = large_file();
-    const char *path = temporary_file("", 0);
+    struct test_bytes file = large_file();
+    const char *path = test_file("", 0);
     assert_int_equal(remove(path), 0);
     assert_int_equal(mkfifo(path, 0600), 0);
     const pid_t child = fork();
@@ -382,7 +338,7 @@ static void a_pipe_is_read_like_a_file(void **state)
     assert_int_equal(waitpid(child, &result, 0), child);
     assert_int_equal(result, 0);
     assert_int_equal(remove(path), 0);
-    clear(&file);
+    test_bytes_clear(&file);
 }
 
 static void a_struct_that_was_moved_is_freed_like_any_other(void **state)
@@ -461,13 +417,13 @@ static void a_dimension_of_zero_is_refused_wherever_it_stands(void **state)
             uint32_t dims[BP_IDX_MAX_DIMS];
             for (size_t i = 0; i < n_dims; i++)
                 dims[i] = i == zero ? 0 : UINT32_MAX; /* nor must a product that overflows hide it */
-            struct bytes file = { 0 };
+            struct test_bytes file = { 0 };
             append_header(&file, 0x08, n_dims, dims);
             char text[80];
             (void)snprintf(text, sizeof text, "bytes %zu to %zu, dims[%zu]: expected at least 1, found 0", 4 + 4 * zero,
                            7 + 4 * zero, zero);
             assert_refused(bp_idx_read_memory, file.data, file.n, BP_ERR_FORMAT, text);
-            clear(&file);
+            test_bytes_clear(&file);
         }
 }
 
@@ -480,12 +436,12 @@ static void a_product_of_dimensions_that_overflows_is_refused(void **state)
                                                     UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX };
     for (size_t i = 0; i < COUNT(type_cases); i++)
         for (size_t n_dims = 2; n_dims <= BP_IDX_MAX_DIMS; n_dims++) {
-            struct bytes file = { 0 };
+            struct test_bytes file = { 0 };
             append_header(&file, type_cases[i].code, n_dims, dims);
             const size_t peak =
                 assert_refused(bp_idx_read_memory, file.data, file.n, BP_ERR_TOO_LARGE, "is 4294967295, times ");
             assert_int_equal(peak, 0);
-            clear(&file);
+            test_bytes_clear(&file);
         }
 }
 
@@ -496,7 +452,7 @@ static void a_header_that_promises_4_gib_for_100_bytes_costs_little(void **state
     (void)state;
     if (SIZE_MAX == UINT32_MAX)
         skip(); /* where 4 GiB are too large to begin with */
-    struct bytes file = { 0 };
+    struct test_bytes file = { 0 };
     append_header(&file, 0x08, 2, (const uint32_t[]){ 65536, 65535 });
     for (unsigned i = 0; i < 100; i++)
         append_byte(&file, i);
@@ -505,14 +461,14 @@ static void a_header_that_promises_4_gib_for_100_bytes_costs_little(void **state
             assert_refused(ways[way], file.data, file.n, BP_ERR_FORMAT, "expected 4294901760 bytes, found 100");
         assert_true(peak <= OVERHEAD);
     }
-    clear(&file);
+    test_bytes_clear(&file);
 }
 
 /* Any number of bytes behind a header that promises 1 GiB: the bound is the documented one. */
 static void memory_is_at_most_three_times_the_bytes_that_are_there(void **state)
 {
     (void)state;
-    struct bytes file = { 0 };
+    struct test_bytes file = { 0 };
     append_header(&file, 0x08, 2, (const uint32_t[]){ 32768, 32768 });
     const size_t header = file.n;
     while (file.n - header < 1100000)
@@ -521,11 +477,11 @@ static void memory_is_at_most_three_times_the_bytes_that_are_there(void **state)
         const size_t peak = assert_refused(bp_idx_read_memory, file.data, header + n, BP_ERR_FORMAT, "the elements");
         assert_true(peak <= (size_t)64 * 1024 || peak <= 3 * n);
     }
-    clear(&file);
+    test_bytes_clear(&file);
 }
 
 /* For n = 1, 2, ... the n-th allocation fails, until none is left to fail. Returns how many there are. */
-static size_t assert_every_failed_allocation_is_survived(read_function *read, const struct bytes *file)
+static size_t assert_every_failed_allocation_is_survived(read_function *read, const struct test_bytes *file)
 {
     for (size_t fail_at = 1;; fail_at++) {
         struct test_heap heap;
@@ -552,10 +508,10 @@ static size_t assert_every_failed_allocation_is_survived(read_function *read, co
 static void a_failed_allocation_is_an_error_and_leaves_nothing_behind(void **state)
 {
     (void)state;
-    struct bytes file = large_file();
+    struct test_bytes file = large_file();
     assert_int_equal(assert_every_failed_allocation_is_survived(bp_idx_read_memory, &file), 5);
     assert_int_equal(assert_every_failed_allocation_is_survived(read_from_path, &file), 6);
-    clear(&file);
+    test_bytes_clear(&file);
 }
 
 /* ---- arguments and files that cannot be read --------------------------------------------------------------------- */
@@ -615,7 +571,7 @@ static void a_path_that_cannot_be_read_is_an_io_error_with_the_reason(void **sta
     assert_io_error(".", ".: cannot be read: it is a directory");
 
     char below[1100];
-    const char *path = temporary_file("", 0);
+    const char *path = test_file("", 0);
     (void)snprintf(below, sizeof below, "%s/x", path);
     assert_io_error(below, "cannot be opened: a part of the path is not a directory");
     assert_int_equal(remove(path), 0);
@@ -631,9 +587,9 @@ static void a_long_path_leaves_room_for_the_reason(void **state)
     (void)snprintf(path + 2800, sizeof path - 2800, "missing.idx");
     assert_io_error(path, "/missing.idx: cannot be opened: no such file");
 
-    static char too_long[100001]; /* longer than any system takes: a reason that has no words here */
+    static char too_long[100001]; /* longer than any system takes */
     memset(too_long, 'x', sizeof too_long - 1);
-    assert_io_error(too_long, "xxx: cannot be opened: for a reason of the system's (errno ");
+    assert_io_error(too_long, "xxx: cannot be opened: the path is too long (errno ");
 }
 
 static void messages_name_the_file_or_say_memory(void **state)
@@ -641,7 +597,7 @@ static void messages_name_the_file_or_say_memory(void **state)
     (void)state;
     bp_idx idx;
     char beginning[1100];
-    const char *path = temporary_file(small_file, 20);
+    const char *path = test_file(small_file, 20);
     (void)snprintf(beginning, sizeof beginning, "%s: the elements: expected 12 bytes, found 8", path);
     assert_int_equal(bp_idx_read(&idx, path, NULL), BP_ERR_FORMAT);
     assert_string_equal(bp_error_message(), beginning);
@@ -675,15 +631,15 @@ static void what_gzip_wrote_is_read(void **state)
 static void every_level_of_gzip_is_read(void **state)
 {
     (void)state;
-    struct bytes file = large_file();
+    struct test_bytes file = large_file();
     for (int level = 0; level <= 9; level++) {
-        struct bytes gzip = { 0 };
+        struct test_bytes gzip = { 0 };
         append_member(&gzip, file.data, file.n, level, NULL);
         for (size_t way = 0; way < COUNT(ways); way++)
             assert_read(ways[way], gzip.data, gzip.n, assert_large);
-        clear(&gzip);
+        test_bytes_clear(&gzip);
     }
-    clear(&file);
+    test_bytes_clear(&file);
 }
 
 /* RFC 1952: FEXTRA, FNAME, FCOMMENT and FHCRC together. */
@@ -701,18 +657,18 @@ static void a_gzip_header_with_all_its_fields_is_read(void **state)
                          .name = name,
                          .comment = comment,
                          .hcrc = 1 };
-    struct bytes gzip = { 0 };
+    struct test_bytes gzip = { 0 };
     append_member(&gzip, small_file, sizeof small_file, 9, &header);
     for (size_t way = 0; way < COUNT(ways); way++)
         assert_read(ways[way], gzip.data, gzip.n, assert_small);
-    clear(&gzip);
+    test_bytes_clear(&gzip);
 }
 
 /* Cut in the header, in an element, with empty members before, between and behind. */
-static struct bytes small_file_in_members(void)
+static struct test_bytes small_file_in_members(void)
 {
     static const size_t cuts[] = { 0, 0, 3, 9, 9, 17, 24, 24 };
-    struct bytes gzip = { 0 };
+    struct test_bytes gzip = { 0 };
     for (size_t i = 0; i + 1 < COUNT(cuts); i++)
         append_member(&gzip, small_file + cuts[i], cuts[i + 1] - cuts[i], 6, NULL);
     return gzip;
@@ -721,18 +677,18 @@ static struct bytes small_file_in_members(void)
 static void gzip_members_one_after_another_are_one_file(void **state)
 {
     (void)state;
-    struct bytes gzip = small_file_in_members();
+    struct test_bytes gzip = small_file_in_members();
     for (size_t way = 0; way < COUNT(ways); way++)
         assert_read(ways[way], gzip.data, gzip.n, assert_small);
-    clear(&gzip);
+    test_bytes_clear(&gzip);
 
-    struct bytes file = large_file(); /* some ends of members fall near the ends of chunks */
+    struct test_bytes file = large_file(); /* some ends of members fall near the ends of chunks */
     for (size_t i = 0; i < file.n; i += 8191)
         append_member(&gzip, file.data + i, file.n - i < 8191 ? file.n - i : 8191, 0, NULL);
     for (size_t way = 0; way < COUNT(ways); way++)
         assert_read(ways[way], gzip.data, gzip.n, assert_large);
-    clear(&file);
-    clear(&gzip);
+    test_bytes_clear(&file);
+    test_bytes_clear(&gzip);
 }
 
 /* Cut where a member ends, what is left is good gzip: then it is the elements that are too few. */
@@ -743,14 +699,14 @@ static void gzip_cut_short_at_any_byte_is_refused(void **state)
         for (size_t way = 0; way < COUNT(ways); way++)
             assert_refused(ways[way], small_file_gzipped, n, BP_ERR_FORMAT, n < 2 ? "found" : "cut short");
 
-    struct bytes gzip = small_file_in_members();
-    struct bytes last = { 0 };
+    struct test_bytes gzip = small_file_in_members();
+    struct test_bytes last = { 0 };
     append_member(&last, "", 0, 6, NULL);
     for (size_t n = 0; n < gzip.n - last.n; n++)
         assert_refused(bp_idx_read_memory, gzip.data, n, BP_ERR_FORMAT, "memory: ");
     assert_read(bp_idx_read_memory, gzip.data, gzip.n - last.n, assert_small);
-    clear(&last);
-    clear(&gzip);
+    test_bytes_clear(&last);
+    test_bytes_clear(&gzip);
 }
 
 /* Some bits mean nothing: time and system, the rest of the last byte of deflate, a match that could as well be found nearer.
@@ -815,58 +771,58 @@ static void anything_after_the_last_gzip_member_is_refused(void **state)
         { "\x78\x9c\x03\0\0\0\0\1", 8, "damaged" }, /* an empty stream in zlib's own wrapping: it is not gzip */
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
-        struct bytes gzip = { 0 };
-        append(&gzip, small_file_gzipped, sizeof small_file_gzipped);
-        append(&gzip, cases[i].bytes, cases[i].n);
+        struct test_bytes gzip = { 0 };
+        test_bytes_append(&gzip, small_file_gzipped, sizeof small_file_gzipped);
+        test_bytes_append(&gzip, cases[i].bytes, cases[i].n);
         for (size_t way = 0; way < COUNT(ways); way++)
             assert_refused(ways[way], gzip.data, gzip.n, BP_ERR_FORMAT, cases[i].text);
-        clear(&gzip);
+        test_bytes_clear(&gzip);
     }
 }
 
 static void a_byte_too_many_inside_gzip_is_refused(void **state)
 {
     (void)state;
-    struct bytes gzip = { 0 };
+    struct test_bytes gzip = { 0 };
     append_member(&gzip, small_file, sizeof small_file, 6, NULL);
     append_member(&gzip, "", 1, 6, NULL);
     for (size_t way = 0; way < COUNT(ways); way++)
         assert_refused(ways[way], gzip.data, gzip.n, BP_ERR_FORMAT, "24 bytes: expected its end there, found more");
-    clear(&gzip);
+    test_bytes_clear(&gzip);
 }
 
 /* A header, then zeros, gzipped to about a thousandth. */
-static struct bytes bomb(uint32_t declared, size_t n_zeros)
+static struct test_bytes bomb(uint32_t declared, size_t n_zeros)
 {
-    struct bytes file = { 0 };
+    struct test_bytes file = { 0 };
     append_header(&file, 0x08, 1, &declared);
     const size_t header = file.n;
     unsigned char zeros[4096] = { 0 };
     while (file.n - header < n_zeros)
-        append(&file, zeros, sizeof zeros);
-    struct bytes gzip = gzipped(file.data, file.n);
-    clear(&file);
+        test_bytes_append(&file, zeros, sizeof zeros);
+    struct test_bytes gzip = test_bytes_gzip(file.data, file.n);
+    test_bytes_clear(&file);
     return gzip;
 }
 
 static void a_gzip_bomb_behind_a_small_header_costs_little(void **state)
 {
     (void)state;
-    struct bytes gzip = bomb(100, (size_t)12 << 20);
+    struct test_bytes gzip = bomb(100, (size_t)12 << 20);
     assert_true(gzip.n < 20000);
     for (size_t way = 0; way < COUNT(ways); way++) {
         const size_t peak =
             assert_refused(ways[way], gzip.data, gzip.n, BP_ERR_FORMAT, "108 bytes: expected its end there, found more");
         assert_true(peak <= OVERHEAD);
     }
-    clear(&gzip);
+    test_bytes_clear(&gzip);
 }
 
 static void a_header_of_1_gib_before_gzip_that_is_cut_short_costs_what_is_there(void **state)
 {
     (void)state;
     const size_t n_zeros = (size_t)11 << 20;
-    struct bytes gzip = bomb((uint32_t)1 << 30, n_zeros);
+    struct test_bytes gzip = bomb((uint32_t)1 << 30, n_zeros);
     for (size_t way = 0; way < COUNT(ways); way++) {
         assert_true(assert_refused(ways[way], gzip.data, gzip.n, BP_ERR_FORMAT,
                                    "expected 1073741824 bytes, found 11534336") < 3 * n_zeros + OVERHEAD);
@@ -874,19 +830,19 @@ static void a_header_of_1_gib_before_gzip_that_is_cut_short_costs_what_is_there(
                     3 * (n_zeros / 2) + OVERHEAD);
         assert_true(assert_refused(ways[way], gzip.data, 100, BP_ERR_FORMAT, "cut short") < 3 * n_zeros / 100 + OVERHEAD);
     }
-    clear(&gzip);
+    test_bytes_clear(&gzip);
 }
 
 /* Beside the blocks of the plain form there are ours for the inflater, and zlib's: at least its state and its window. */
 static void a_failed_allocation_while_inflating_leaves_nothing_behind(void **state)
 {
     (void)state;
-    struct bytes file = large_file();
-    struct bytes gzip = gzipped(file.data, file.n);
+    struct test_bytes file = large_file();
+    struct test_bytes gzip = test_bytes_gzip(file.data, file.n);
     assert_true(assert_every_failed_allocation_is_survived(bp_idx_read_memory, &gzip) >= 5 + 3);
     assert_true(assert_every_failed_allocation_is_survived(read_from_path, &gzip) >= 6 + 3);
-    clear(&gzip);
-    clear(&file);
+    test_bytes_clear(&gzip);
+    test_bytes_clear(&file);
 }
 
 /* Its stream, which stands first in the inflater, loses its state for a moment. */
@@ -914,7 +870,7 @@ static void a_zlib_that_refuses_to_work_is_unsupported(void **state)
 /* ---- the stream on its own --------------------------------------------------------------------------------------- */
 
 /* Reads all in steps of 0, 1, 2, ... bytes and looks for the end before each. */
-static void assert_reads_in_steps(struct bpi_source *source, const struct bytes *expected)
+static void assert_reads_in_steps(struct bpi_source *source, const struct test_bytes *expected)
 {
     unsigned char *found = malloc(expected->n + 1);
     assert_non_null(found);
@@ -940,7 +896,7 @@ static void assert_reads_in_steps(struct bpi_source *source, const struct bytes 
     free(found);
 }
 
-static void assert_both_sources_read_in_steps(const struct bytes *stored, const struct bytes *expected)
+static void assert_both_sources_read_in_steps(const struct test_bytes *stored, const struct test_bytes *expected)
 {
     struct bpi_source source;
     assert_int_equal(bpi_source_open_memory(&source, stored->data, stored->n, NULL), BP_OK);
@@ -948,7 +904,7 @@ static void assert_both_sources_read_in_steps(const struct bytes *stored, const 
     assert_reads_in_steps(&source, expected);
     bpi_source_close(&source);
 
-    const char *path = temporary_file(stored->data, stored->n);
+    const char *path = test_file(stored->data, stored->n);
     assert_int_equal(bpi_source_open_path(&source, path, NULL), BP_OK);
     assert_string_equal(source.name, path);
     struct bpi_source moved = source;
@@ -962,14 +918,14 @@ static void assert_both_sources_read_in_steps(const struct bytes *stored, const 
 static void reads_of_any_size_give_the_same_bytes_and_the_end_once(void **state)
 {
     (void)state;
-    struct bytes file = large_file();
+    struct test_bytes file = large_file();
     assert_both_sources_read_in_steps(&file, &file);
 #ifdef BACKPROP_HAVE_ZLIB
-    struct bytes gzip = gzipped(file.data, file.n);
+    struct test_bytes gzip = test_bytes_gzip(file.data, file.n);
     assert_both_sources_read_in_steps(&gzip, &file);
-    clear(&gzip);
+    test_bytes_clear(&gzip);
 #endif
-    clear(&file);
+    test_bytes_clear(&file);
 }
 
 static void growing_to_nothing_gives_no_array(void **state)
@@ -987,11 +943,11 @@ static void growing_to_nothing_gives_no_array(void **state)
 }
 
 /* The file under an open source is exchanged for one that cannot be read, as if the disk failed after the first chunk. */
-static void assert_a_failing_disk_is_an_io_error(const struct bytes *stored)
+static void assert_a_failing_disk_is_an_io_error(const struct test_bytes *stored)
 {
     struct test_heap heap;
     test_heap_init(&heap);
-    const char *path = temporary_file(stored->data, stored->n);
+    const char *path = test_file(stored->data, stored->n);
     struct bpi_source source;
     assert_int_equal(bpi_source_open_path(&source, path, &heap.allocator), BP_OK);
     assert_int_equal(fclose(source.file), 0);
@@ -1015,14 +971,14 @@ static void assert_a_failing_disk_is_an_io_error(const struct bytes *stored)
 static void a_disk_that_fails_halfway_is_an_io_error(void **state)
 {
     (void)state;
-    struct bytes file = large_file();
+    struct test_bytes file = large_file();
     assert_a_failing_disk_is_an_io_error(&file);
 #ifdef BACKPROP_HAVE_ZLIB
-    struct bytes gzip = gzipped(file.data, file.n);
+    struct test_bytes gzip = test_bytes_gzip(file.data, file.n);
     assert_a_failing_disk_is_an_io_error(&gzip);
-    clear(&gzip);
+    test_bytes_clear(&gzip);
 #endif
-    clear(&file);
+    test_bytes_clear(&file);
 }
 
 int main(void)

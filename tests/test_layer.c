@@ -202,6 +202,72 @@ static void segments_of_frozen_layers_are_frozen(void **state)
     bp_network_free(&net);
 }
 
+/* What a layer is made with, and what it becomes, is the same. */
+static void layers_freeze_and_thaw_as_if_made_so(void **state)
+{
+    (void)state;
+    const bp_layer_config layers[] = { { .n_out = UNITS, .normalization = BP_BATCH_NORMALIZATION }, { .n_out = OUT } };
+    for (size_t l = 0; l < 2; l++) {
+        bp_layer_config frozen_layers[] = { layers[0], layers[1] };
+        frozen_layers[l].frozen = true;
+        bp_network made, set;
+        make(&made, 2, frozen_layers);
+        make(&set, 2, layers);
+        for (int frozen = 1; frozen >= 0; frozen--) {
+            assert_int_equal(bp_network_set_frozen(&set, l, frozen), BP_OK);
+            for (size_t s = 0; s < 6; s++)
+                assert_true(set.parameters.segments[s].frozen == (frozen && made.parameters.segments[s].frozen));
+            for (size_t k = 0; k < 2; k++)
+                assert_true(set.layers[k].frozen == (frozen && k == l));
+            assert_true(set.topology == made.topology); /* workspaces keep fitting */
+        }
+        bp_network_free(&set);
+        bp_network_free(&made);
+    }
+}
+
+static void a_workspace_serves_a_layer_frozen_and_thawed(void **state)
+{
+    (void)state;
+    const bp_layer_config layers[] = { { .n_out = OUT, .normalization = BP_BATCH_NORMALIZATION } };
+    bp_network net;
+    bp_workspace ws;
+    bp_real X[ROWS * IN], normalized[ROWS * OUT];
+    make(&net, 1, layers);
+    fill_normal(X, COUNT(X), 4);
+    assert_int_equal(bp_workspace_init(&ws, &net, ROWS, BP_TRAINING), BP_OK);
+    assert_int_equal(bp_network_forward(&net, &ws, X, ROWS), BP_OK);
+    memcpy(normalized, ws.Y, sizeof normalized);
+    assert_refused(bp_network_forward(&net, &ws, X, 1), BP_ERR_SHAPE, "at least 2 rows");
+
+    assert_int_equal(bp_network_set_frozen(&net, 0, true), BP_OK); /* by running statistics, 0 and 1 */
+    assert_int_equal(bp_network_forward(&net, &ws, X, 1), BP_OK);
+    const bp_real *w = net.layers[0].W;
+    const double z = (double)(w[0] * X[0] + w[1] * X[1] + w[2] * X[2]);
+    assert_close((double)ws.Y[0], z / sqrt(1 + 1e-5), 100 * (double)BP_REAL_EPSILON);
+    assert_int_equal(bp_network_update_state(&net, &ws), BP_OK);
+    assert_true(net.state[0] == R(0));
+
+    assert_int_equal(bp_network_set_frozen(&net, 0, false), BP_OK);
+    assert_int_equal(bp_network_forward(&net, &ws, X, ROWS), BP_OK);
+    assert_memory_equal(ws.Y, normalized, sizeof normalized);
+    bp_workspace_free(&ws);
+    bp_network_free(&net);
+}
+
+static void layers_that_are_not_there_are_not_frozen(void **state)
+{
+    (void)state;
+    const bp_layer_config layers[] = { { .n_out = OUT } };
+    bp_network net, none = { 0 };
+    make(&net, 1, layers);
+    assert_refused(bp_network_set_frozen(&net, 1, true), BP_ERR_SHAPE, "layer is 1, the network has 1");
+    assert_refused(bp_network_set_frozen(NULL, 0, true), BP_ERR_ARGUMENT, "net is NULL");
+    assert_refused(bp_network_set_frozen(&none, 0, true), BP_ERR_STATE, "no layers");
+    assert_false(net.parameters.segments[0].frozen || net.parameters.segments[1].frozen);
+    bp_network_free(&net);
+}
+
 /* ---- The summary ------------------------------------------------------------------------------------------------- */
 
 static void summary_says_what_is_special_about_a_layer(void **state)
@@ -309,6 +375,9 @@ int main(void)
         cmocka_unit_test(layer_without_biases_is_one_with_zeros),
         cmocka_unit_test(initialiser_of_biases_that_are_not_there_is_refused),
         cmocka_unit_test(segments_of_frozen_layers_are_frozen),
+        cmocka_unit_test(layers_freeze_and_thaw_as_if_made_so),
+        cmocka_unit_test(a_workspace_serves_a_layer_frozen_and_thawed),
+        cmocka_unit_test(layers_that_are_not_there_are_not_frozen),
         cmocka_unit_test(summary_says_what_is_special_about_a_layer),
         cmocka_unit_test(orthogonal_weights_are_orthonormal_times_the_gain),
         cmocka_unit_test(first_orthogonal_row_is_the_direction_drawn),

@@ -106,6 +106,25 @@ static void assert_too_large(const struct bpi_plan *plan)
     assert_int_equal(heap.n_allocs, 0);
 }
 
+/* Measured without a block, placed with one: at the same offsets. */
+static void one_walk_measures_and_places(void **state)
+{
+    (void)state;
+    struct bpi_plan measured = { 0 }, placed = { 0 }, offsets = { 0 };
+    char *block = malloc(4096);
+    assert_non_null(block);
+    const size_t sizes[][2] = { { 3, 5 }, { 0, 7 }, { 7, 0 }, { 1, 1 }, { 2, 9 } };
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        const size_t rows = sizes[i][0], columns = sizes[i][1], offset = bpi_plan_matrix(&offsets, rows, columns, 8);
+        void *expected = rows * columns > 0 ? bpi_place(block, offset) : NULL;
+        assert_null(bpi_plan_or_place(&measured, NULL, rows, columns, 8));
+        assert_ptr_equal(bpi_plan_or_place(&placed, block, rows, columns, 8), expected);
+        assert_int_equal(measured.size, offsets.size);
+        assert_int_equal(placed.size, offsets.size);
+    }
+    free(block);
+}
+
 static void sizes_that_overflow_make_the_plan_fail(void **state)
 {
     (void)state;
@@ -373,6 +392,7 @@ int main(void)
         cmocka_unit_test(products_are_right_or_refused),
         cmocka_unit_test(sums_are_right_or_refused),
         cmocka_unit_test(arrays_follow_each_other_at_aligned_offsets),
+        cmocka_unit_test(one_walk_measures_and_places),
         cmocka_unit_test(sizes_that_overflow_make_the_plan_fail),
         cmocka_unit_test(plan_that_failed_stays_failed),
         cmocka_unit_test(arrays_are_aligned_wherever_the_block_begins),

@@ -19,6 +19,7 @@
 #include "backprop/propagation.h"
 #include "backprop/rng.h"
 #include "backprop/workspace.h"
+#include "net/propagation.h"
 #include "support/close.h"
 #include "support/refusal.h"
 
@@ -459,6 +460,70 @@ static void rows_accumulated_one_by_one_are_the_batch(void **state)
 }
 
 /* dY = (Y - T) / rows is what the mean squared error begins with; no loss has been taken. */
+/* tanh that counts how often its way back is taken. */
+static void counting_apply(size_t rows, size_t n, bp_real parameter, void *user, const bp_real *Z, bp_real *A)
+{
+    (void)parameter, (void)user;
+    for (size_t i = 0; i < rows * n; i++)
+        A[i] = R(tanh((double)Z[i]));
+}
+
+static void counting_pull_back(size_t rows, size_t n, bp_real parameter, void *user, const bp_real *Z, const bp_real *A,
+                               const bp_real *dA, bp_real *dZ)
+{
+    (void)parameter, (void)Z;
+    ++*(int *)user;
+    for (size_t i = 0; i < rows * n; i++)
+        dZ[i] = dA[i] * (R(1) - A[i] * A[i]);
+}
+
+/*
+ * What a trainer asks for. The gradient of all others is the one that users get, to the bit, and the walk goes no lower than the
+ * lowest of them: it takes as many hidden layers' way back as lie above what is frozen at the bottom.
+ */
+static void frozen_layers_are_skipped_on_request(void **state)
+{
+    (void)state;
+    enum { WIDTH = 3, LAYERS = 4, EACH = WIDTH * WIDTH + WIDTH, ALL = LAYERS * EACH };
+    int ways_back;
+    const bp_activation_function counting = { "counting", counting_apply, counting_pull_back, &ways_back };
+    bp_layer_config layers[LAYERS];
+    for (size_t l = 0; l < LAYERS; l++)
+        layers[l] = (bp_layer_config){ .n_out = WIDTH };
+    for (size_t l = 0; l + 1 < LAYERS; l++)
+        layers[l].activation = BP_CUSTOM_ACTIVATION, layers[l].custom = &counting;
+    for (unsigned frozen = 0; frozen < 1u << LAYERS; frozen++) {
+        bp_network net;
+        bp_workspace ws;
+        bp_real X[2 * WIDTH], T[2 * WIDTH], all[ALL], some[ALL], dX[2 * WIDTH], dX_again[2 * WIDTH];
+        for (size_t l = 0; l < LAYERS; l++)
+            layers[l].frozen = frozen >> l & 1;
+        make(&net, WIDTH, LAYERS, layers);
+        fill_normal(X, COUNT(X), 1);
+        fill_normal(T, COUNT(T), 2);
+        assert_int_equal(bp_workspace_init(&ws, &net, 2, BP_TRAINING), BP_OK);
+        assert_int_equal(bp_network_forward(&net, &ws, X, 2), BP_OK);
+        assert_int_equal(bp_network_loss(&net, &ws, &mean_squared_error, &(bp_targets){ .values = T }, NULL), BP_OK);
+        assert_int_equal(bp_network_backward(&net, &ws, NULL, all, dX, BP_OVERWRITE), BP_OK);
+
+        fill_with(some, ALL, R(77));
+        ways_back = 0;
+        const struct bpi_sink sink = { .base = some, .alpha = R(1), .skips_frozen = true };
+        bpi_network_backward(&net, &ws, NULL, &sink, NULL, R(0));
+        int lowest = 0;
+        while (lowest < LAYERS && layers[lowest].frozen)
+            lowest++;
+        assert_int_equal(ways_back, lowest < LAYERS ? LAYERS - 1 - lowest : 0);
+        for (size_t i = 0; i < ALL; i++)
+            assert_true(some[i] == (layers[i / EACH].frozen ? R(77) : all[i]));
+
+        bpi_network_backward(&net, &ws, NULL, &sink, dX_again, R(0)); /* dX is wanted through frozen layers, too */
+        assert_memory_equal(dX_again, dX, sizeof dX);
+        bp_workspace_free(&ws);
+        bp_network_free(&net);
+    }
+}
+
 static void gradient_may_start_from_any_dY(void **state)
 {
     (void)state;
@@ -870,6 +935,7 @@ int main(void)
         cmocka_unit_test(either_gradient_may_be_left_out),
         cmocka_unit_test(gradient_is_added_on_request),
         cmocka_unit_test(rows_accumulated_one_by_one_are_the_batch),
+        cmocka_unit_test(frozen_layers_are_skipped_on_request),
         cmocka_unit_test(gradient_may_start_from_any_dY),
         cmocka_unit_test(dY_goes_through_the_output_activation),
         cmocka_unit_test(backward_writes_its_arrays_and_no_more),

@@ -343,6 +343,36 @@ static void setting_and_predicting_take_no_memory(void **state)
     assert_true(test_heap_is_clean(&heap));
 }
 
+/* ---- Batches of one's own ---------------------------------------------------------------------------------------- */
+
+/* Forward on scaled inputs, its outputs scaled back, is the prediction; targets come where outputs are. */
+static void inputs_and_targets_are_scaled_for_loops_of_ones_own(void **state)
+{
+    (void)state;
+    bp_network net;
+    bp_workspace ws;
+    bp_real X[ROWS * IN], scaled[ROWS * IN], own[ROWS * IN], Y[ROWS * OUT], back[ROWS * OUT];
+    make(&net, BP_IDENTITY, NULL);
+    make_inputs(X, scaled);
+    assert_int_equal(bp_network_scale_inputs(&net, ROWS, X, own), BP_OK);
+    assert_memory_equal(own, X, sizeof own); /* nothing is scaled yet */
+    set_all(&net);
+    assert_int_equal(bp_network_scale_inputs(&net, ROWS, X, own), BP_OK);
+    for (size_t i = 0; i < ROWS * IN; i++)
+        assert_close((double)own[i], ((double)X[i] - (double)in_center[i % IN]) / (double)in_scale[i % IN], rounding);
+
+    assert_int_equal(bp_workspace_init(&ws, &net, ROWS, BP_INFERENCE), BP_OK);
+    assert_int_equal(bp_predict(&net, &ws, X, ROWS, Y), BP_OK);
+    assert_int_equal(bp_network_scale_targets(&net, ROWS, Y, back), BP_OK);
+    assert_int_equal(bp_network_forward(&net, &ws, own, ROWS), BP_OK);
+    for (size_t i = 0; i < ROWS * OUT; i++)
+        assert_close((double)back[i], (double)ws.Y[i], rounding * (1 + fabs((double)out_center[i % OUT])));
+    assert_int_equal(bp_network_scale_inputs(&net, ROWS, X, X), BP_OK); /* in place */
+    assert_memory_equal(X, own, sizeof own);
+    bp_workspace_free(&ws);
+    bp_network_free(&net);
+}
+
 /* ---- Refusals ---------------------------------------------------------------------------------------------------- */
 
 static void workspace_made_before_the_scaling_is_refused(void **state)
@@ -396,6 +426,14 @@ static void half_a_scaling_is_refused(void **state)
     make(&net, BP_IDENTITY, NULL);
     assert_refused(bp_network_set_scaling(&net, in_center, NULL, NULL, NULL), BP_ERR_ARGUMENT, "a center but no scale");
     assert_refused(bp_network_set_scaling(&net, NULL, NULL, NULL, out_scale), BP_ERR_ARGUMENT, "a scale but no center");
+    bp_real X[IN];
+    assert_refused(bp_network_scale_inputs(NULL, 1, X, X), BP_ERR_ARGUMENT, "net is NULL");
+    assert_refused(bp_network_scale_inputs(&none, 1, X, X), BP_ERR_STATE, "no layers");
+    assert_refused(bp_network_scale_inputs(&net, 1, NULL, X), BP_ERR_ARGUMENT, "X is NULL");
+    assert_refused(bp_network_scale_inputs(&net, 1, X, NULL), BP_ERR_ARGUMENT, "to is NULL");
+    assert_refused(bp_network_scale_targets(NULL, 1, X, X), BP_ERR_ARGUMENT, "net is NULL");
+    assert_refused(bp_network_scale_targets(&net, 1, NULL, X), BP_ERR_ARGUMENT, "T is NULL");
+    assert_refused(bp_network_scale_targets(&net, 1, X, NULL), BP_ERR_ARGUMENT, "to is NULL");
     assert_refused(bp_network_set_scaling(NULL, NULL, NULL, NULL, NULL), BP_ERR_ARGUMENT, "net is NULL");
     assert_refused(bp_network_set_scaling(&none, NULL, NULL, NULL, NULL), BP_ERR_STATE, "no layers");
     bp_network_free(&net);
@@ -435,6 +473,7 @@ int main(void)
         cmocka_unit_test(clone_has_the_scaling_and_copied_parameters_do_not),
         cmocka_unit_test(scaling_may_be_set_again_and_taken_off),
         cmocka_unit_test(setting_and_predicting_take_no_memory),
+        cmocka_unit_test(inputs_and_targets_are_scaled_for_loops_of_ones_own),
         cmocka_unit_test(workspace_made_before_the_scaling_is_refused),
         cmocka_unit_test(numbers_that_cannot_scale_are_refused),
         cmocka_unit_test(half_a_scaling_is_refused),

@@ -652,6 +652,30 @@ static void rows_that_cannot_be_read_end_a_stratified_split_and_leave_nothing(vo
     }
 }
 
+/* Only targets make classes: inputs that are still to be mended, or too many to be read twice, do not matter. */
+static void inputs_are_not_looked_at(void **state)
+{
+    (void)state;
+    struct labelled labelled;
+    draw_labels(&labelled, 20, 3, 0);
+    const bp_split_config config = { .stratified = true };
+    size_t with[20], without[20], n_with, n_without;
+    assert_int_equal(bp_split(&labelled.data, &config, with, &n_with), BP_OK);
+
+    bp_real bad[20];
+    for (size_t i = 0; i < 20; i++)
+        bad[i] = (bp_real)NAN;
+    bp_dataset data = labelled.data;
+    data.read_row = NULL;
+    data.X = (bp_view){ .data = bad };
+    data.labels = (bp_view){ .data = labelled.labels, .element = BP_I32 };
+    assert_int_equal(bp_split(&data, &config, without, &n_without), BP_OK);
+    assert_int_equal(n_with, n_without);
+    assert_memory_equal(with, without, sizeof with);
+    labelled.labels[19] = 3;
+    assert_int_equal(bp_split(&data, &config, without, &n_without), BP_ERR_TARGET);
+}
+
 /* ---- Memory ---------------------------------------------------------------------------------------------------------- */
 
 static bp_status call(size_t which, const struct labelled *labelled, const bp_allocator *allocator, size_t *rows,
@@ -720,6 +744,7 @@ int main(void)
         cmocka_unit_test(splits_that_cannot_be_made_are_refused_and_nothing_is_written),
         cmocka_unit_test(choices_that_cannot_be_made_are_refused_and_nothing_is_written),
         cmocka_unit_test(rows_that_cannot_be_read_end_a_stratified_split_and_leave_nothing),
+        cmocka_unit_test(inputs_are_not_looked_at),
         cmocka_unit_test(memory_is_taken_once_and_given_back_and_may_be_missing),
     };
     return cmocka_run_group_tests_name("split", tests, NULL, NULL);

@@ -1509,7 +1509,39 @@ static void every_rule_learns_a_small_problem(void **state)
         }
 }
 
-/* There is no setting for it yet: the flag is set where it lives. */
+/*
+ * Inputs of 0 leave the first layer's weights where they are, so what is not 0 there afterwards was not flushed. Plain descent
+ * has no pass of its own over the parameters: it does this at the end of an epoch, or when a callback ends training within one.
+ */
+static bp_signal stop_at_once(const bp_progress *progress, void *user)
+{
+    (void)progress, (void)user;
+    return BP_STOP;
+}
+
+static void numbers_below_the_normal_range_become_0_with_any_rule(void **state)
+{
+    (void)state;
+    const bp_real smallest[] = { BP_REAL_MIN / 2, -BP_REAL_MIN / 4, BP_REAL_MIN * BP_REAL_EPSILON, BP_REAL_MIN,
+                                 -BP_REAL_MIN };
+    for (size_t r = 0; r < COUNT(rules); r++)
+        for (int stops = 0; stops <= 1; stops++) {
+            struct problem p;
+            make_problem(&p, REGRESSION, 10, &rules[r].config);
+            memset(p.X, 0, sizeof p.X);
+            memcpy(p.net.layers[0].W, smallest, sizeof smallest);
+            assert_true(p.net.layers[0].W[0] != 0);
+            const bp_train_config config = { .epochs = 1, .batch = 5, .on_step = stops ? stop_at_once : NULL };
+            train(&p, &config, NULL);
+            for (size_t i = 0; i < 3; i++)
+                assert_true(p.net.layers[0].W[i] == 0);
+            if (rules[r].config.weight_decay == (bp_real)0)
+                assert_memory_equal(p.net.layers[0].W + 3, smallest + 3, 2 * sizeof smallest[0]);
+            free_problem(&p);
+        }
+}
+
+/* Single segments have no setting, only whole layers: the flag is set where it lives. */
 static void freeze(const bp_network *net, size_t segment)
 {
     ((bp_segment *)net->parameters.segments)[segment].frozen = true;
@@ -1599,6 +1631,7 @@ int main(void)
         cmocka_unit_test(a_learning_rate_of_0_is_taken_and_leaves_the_parameters),
         cmocka_unit_test(parameters_that_are_not_finite_before_training_are_refused),
         cmocka_unit_test(every_rule_learns_a_small_problem),
+        cmocka_unit_test(numbers_below_the_normal_range_become_0_with_any_rule),
         cmocka_unit_test(frozen_segments_stay_and_all_others_move),
         cmocka_unit_test(what_is_not_frozen_moves_as_in_a_loop_of_steps),
     };

@@ -1226,6 +1226,19 @@ static void divergence_returns_to_the_best_epoch_where_that_is_wanted_and_says_s
     bench_free(&bench);
 }
 
+static void divergence_in_the_first_epoch_returns_to_what_was_before_and_says_so(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_init(&bench, 24, &batch_normalized, &(bp_optimizer_config){ .learning_rate = HUGE_NUMBER });
+    const struct bench_numbers before = numbers(&bench);
+    assert_refused(bp_train(&bench.net, &bench.opt, &bench.data, &(bp_train_config){ .batch = 6 }, NULL), BP_ERR_DIVERGED,
+                   "not finite at epoch 1, step ", "the network has the parameters from before training");
+    const struct bench_numbers now = numbers(&bench);
+    assert_true(bench_same(&before, &now));
+    bench_free(&bench);
+}
+
 static void a_validation_loss_that_is_not_finite_is_divergence(void **state)
 {
     (void)state;
@@ -1663,6 +1676,7 @@ int main(void)
         cmocka_unit_test(rprop_is_refused_with_mini_batches_and_learns_with_all_rows_at_once_or_accumulated),
         cmocka_unit_test(divergence_has_its_status_and_returns_parameters_state_and_optimizer_of_the_last_good_epoch),
         cmocka_unit_test(divergence_returns_to_the_best_epoch_where_that_is_wanted_and_says_so),
+        cmocka_unit_test(divergence_in_the_first_epoch_returns_to_what_was_before_and_says_so),
         cmocka_unit_test(a_validation_loss_that_is_not_finite_is_divergence),
         cmocka_unit_test(rows_read_one_by_one_train_like_rows_in_memory),
         cmocka_unit_test(a_row_that_cannot_be_read_or_is_bad_ends_training_at_the_end_of_the_epoch_before),

@@ -14,8 +14,8 @@ extern "C" {
 #endif
 
 /**
- * f(z), elementwise but for softmax. In brackets the derivative taken at a kink. p is the layer's parameter. Where a source is
- * not named the function is older than its use here. The values are fixed.
+ * f(z), elementwise but for softmax. In brackets the derivative taken at a kink. p is the layer's parameter. Where a source
+ * is not named the function is older than its use here. The values are fixed.
  */
 typedef enum bp_activation {
     BP_IDENTITY = 0,           /**< z */
@@ -55,7 +55,9 @@ typedef struct bp_activation_function {
     void *user; /**< handed to both; the library never reads it */
 } bp_activation_function;
 
-/** The name in the enumeration, lower case, for example "leaky_relu"; "unknown" for other values. Static text; any thread. */
+/**
+ * The name in the enumeration, lower case, for example "leaky_relu"; "unknown" for other values. Static text; any thread.
+ */
 const char *bp_activation_name(bp_activation activation);
 
 #ifdef __cplusplus

@@ -76,7 +76,10 @@ typedef struct bp_csv_config {
     const char *const *class_names;
     size_t n_classes;
 
-    /** n_missing_marks texts that stand for nothing, as they are written. Default: NA, N/A, NaN, nan, NULL, null and ?. */
+    /**
+     * n_missing_marks texts that stand for nothing, as they are written. Default: NA, N/A, NaN, nan, NULL, null and ?. A
+     * class may have such a name only if class_names has it.
+     */
     const char *const *missing_marks;
     size_t n_missing_marks;
     bp_real constant;    /**< for BP_CSV_CONSTANT; finite. Default: 0 */

@@ -38,8 +38,8 @@ typedef struct bp_view {
 } bp_view;
 
 /**
- * Reads one row for data that do not fit into memory: n_in inputs to x, n_out targets to t. Called in the thread that trains,
- * for any row below `rows`, in any order; the same row must always be the same.
+ * Reads one row for data that do not fit into memory: n_in inputs to x, n_out targets to t. Called in the thread that
+ * trains, for any row below `rows`, in any order; the same row must always be the same.
  *
  * @return true, or false if it cannot be read: training then ends with BP_ERR_IO
  */
@@ -71,7 +71,7 @@ typedef struct bp_dataset {
 bp_status bp_dataset_check(const bp_dataset *data, const bp_loss *loss);
 
 /**
- * Reads rows of X, converted to bp_real and scaled.
+ * Reads rows of X, converted to bp_real and multiplied by its scale; not the rows of a read_row, which has no X.
  *
  * @param rows  n row numbers below data->rows, in any order; NULL: first, first + 1, ..., first + n - 1
  * @param first used only where `rows` is NULL

@@ -33,12 +33,13 @@ typedef struct bp_evaluation_config {
  * @param data     read only
  * @param config   NULL: the default
  * @param metrics  made for net->n_out outputs; goes on from what it holds
- * @return BP_OK; BP_ERR_ARGUMENT for a null pointer; BP_ERR_STATE for an object not initialised; BP_ERR_SHAPE for data or metrics
- *         of other widths than the network's, rows that are not there, or none; BP_ERR_UNSUPPORTED for a loss that the output
- *         layer cannot have, and for one of labels, or of targets that must be above 0, where the network scales its outputs;
- *         what bp_dataset_check() refuses; BP_ERR_MEMORY: the metrics are then unchanged. BP_ERR_IO, BP_ERR_NONFINITE and
- *         BP_ERR_TARGET for rows that the user's read_row reads, BP_ERR_NONFINITE for outputs or a loss that are not finite,
- *         and what bp_metrics_update() and bp_metrics_add_loss() refuse: they then hold the batches before that one
+ * @return BP_OK; BP_ERR_ARGUMENT for a null pointer; BP_ERR_STATE for an object not initialised; BP_ERR_SHAPE for data or
+ *         metrics of other widths than the network's, rows that are not there, or none; BP_ERR_UNSUPPORTED for a loss
+ *         that the output layer cannot have and, where the network scales its outputs, for one of labels or one that does
+ *         not take every number as a target; what bp_dataset_check() refuses; BP_ERR_MEMORY: the metrics are then
+ *         unchanged. BP_ERR_IO, BP_ERR_NONFINITE and BP_ERR_TARGET for rows that the user's read_row reads,
+ *         BP_ERR_NONFINITE for outputs or a loss that are not finite, and what bp_metrics_update() and
+ *         bp_metrics_add_loss() refuse: they then hold the batches before that one
  */
 bp_status bp_evaluate(const bp_network *net, const bp_dataset *data, const bp_evaluation_config *config,
                       bp_metrics *metrics);

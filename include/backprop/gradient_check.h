@@ -38,9 +38,9 @@ typedef struct bp_gradient_check_report {
  *
  * n = (4 D(h/2) - D(h)) / 3, D(h) = (L(p + h) - L(p - h)) / 2h, wrong by O(h^4) and by the rounding of L over h. h is
  * eps^(1/5) max(1, |p|), made smaller where a relu of the network, or another function or a loss made of pieces, would
- * change its piece within it. In double
- * precision the error of a right gradient is far below 1e-6, but for components much smaller than the rest; single
- * precision shows coarse mistakes only (below 1e-2).
+ * change its piece within it. In double precision the error of a right gradient is far below 1e-6, but for components much
+ * smaller than the rest; single precision shows coarse mistakes only (below 1e-2). The pieces of a custom activation or
+ * loss are not known: near a kink of theirs a large error may be none.
  *
  * Costs 4 forward passes a component, up to 28 beside a kink: meant for small networks and batches. Works on a copy;
  * the network is not changed. The passes are training passes: normalization by the batch's statistics, and dropout

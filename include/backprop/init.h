@@ -31,9 +31,9 @@ typedef enum bp_init_kind {
     BP_INIT_LECUN_UNIFORM = 8,  /**< uniform in [-s, s], s = sqrt(3 / n_in) */
     BP_INIT_LECUN_NORMAL = 9,   /**< normal, variance 1 / n_in */
     /** Weights only. The rows of W are orthonormal, where n_out > n_in its columns, times the gain a. They are what is
-        left, scaled to length 1 and never turned round, of rows (columns) of normal numbers when their parts along those before
-        them are taken off: so every such W is equally likely. Takes time of order n_in n_out min(n_in, n_out); computed
-        in the precision of the build. */
+        left, scaled to length 1 and never turned round, of rows (columns) of normal numbers when their parts along those
+        before them are taken off: so every such W is equally likely. Takes time of order n_in n_out min(n_in, n_out);
+        computed in the precision of the build. */
     BP_INIT_ORTHOGONAL = 10,
     BP_N_INIT_KINDS /**< how many there are; grows with versions */
 } bp_init_kind;

@@ -29,10 +29,11 @@ typedef enum bp_loss_kind {
     BP_CROSS_ENTROPY = 2,
     /** sum |y - t| (derivative 0 where y = t). */
     BP_MAE = 3,
-    /** sum (|e| <= p ? e^2 / 2 : p (|e| - p / 2)), e = y - t; parameter p > 0, default 1 (Huber, Ann. Math. Stat. 35, 1964). */
+    /** sum (|e| <= p ? e^2 / 2 : p (|e| - p / 2)), e = y - t; parameter p > 0, default 1 (Huber, Ann. Math. Stat. 35,
+        1964). */
     BP_HUBER = 4,
     /** sum (y - t log y), the negative logarithm of the Poisson distribution's probability less a constant. For outputs
-        above 0, softplus say; every t >= 0. */
+        above 0, softplus say: with others it is not finite, unless t is 0. Every t >= 0. */
     BP_POISSON = 5,
     /** sum max(p (t - y), (p - 1) (t - y)); parameter p in (0, 1), default 0.5, the quantile to be learned (Koenker and
         Bassett, Econometrica 46, 1978). */
@@ -59,28 +60,31 @@ typedef enum bp_reduction {
 typedef struct bp_loss {
     bp_loss_kind kind;
     bp_reduction reduction;
-    bp_real parameter; /**< of BP_HUBER and BP_QUANTILE; default 0: the value that bp_loss_kind gives. Else 0 */
-    bp_real
-        label_smoothing; /**< s in [0, 1), for BP_CROSS_ENTROPY: t becomes t (1 - s) + s / n_out (Szegedy et al., CVPR 2016).
-                                  Default 0: none */
-    const bp_real
-        *class_weights; /**< for BP_CROSS_ENTROPY n_out weights c_k >= 0: the sample weight of a row is multiplied by
-                                       sum_k t_k c_k. For BP_BINARY_CROSS_ENTROPY of one output two weights: by
-                                       (1 - t) c_0 + t c_1. Default NULL: all 1 */
+    bp_real parameter;       /**< of BP_HUBER and BP_QUANTILE; default 0: the value that bp_loss_kind gives. Else 0 */
+    bp_real label_smoothing; /**< s in [0, 1), for BP_CROSS_ENTROPY: t becomes t (1 - s) + s / n_out (Szegedy et al., CVPR
+                                  2016). Default 0: none */
+    /**
+     * For BP_CROSS_ENTROPY n_out weights c_k >= 0: the sample weight of a row is multiplied by sum_k t_k c_k, t before any
+     * smoothing. For BP_BINARY_CROSS_ENTROPY of one output two weights: by (1 - t) c_0 + t c_1. Default NULL: all 1.
+     */
+    const bp_real *class_weights;
     const bp_loss_function *custom; /**< for BP_CUSTOM_LOSS; else NULL */
 } bp_loss;
 
 /** The targets of a batch: values or, for classes, labels. The arrays stay the user's. */
 typedef struct bp_targets {
-    const bp_real *values; /**< batch x n_out, row-major; NULL where labels are given */
-    const int32_t *labels; /**< batch; label k, 0 <= k < n_out, stands for a row of zeros with a 1 at k; with a
+    const bp_real *values;  /**< batch x n_out, row-major; NULL where labels are given */
+    const int32_t *labels;  /**< batch; label k, 0 <= k < n_out, stands for a row of zeros with a 1 at k; with a
                                  single output, but for softmax, labels are 0 and 1 and are the target. NULL where
                                  values are given */
-    const bp_real
-        *weights; /**< batch; sample weights w_i >= 0; NULL: all 1. A mean over rows whose weights are all 0 is 0 */
+    const bp_real *weights; /**< batch; sample weights w_i >= 0; NULL: all 1. A mean over rows whose weights are all 0 is
+                                 0 */
 } bp_targets;
 
-/** The name in the enumeration, lower case, for example "cross_entropy"; "unknown" for other values. Static text; any thread. */
+/**
+ * The name in the enumeration, lower case, for example "cross_entropy"; "unknown" for
+ * other values. Static text; any thread.
+ */
 const char *bp_loss_name(bp_loss_kind kind);
 
 #ifdef __cplusplus

@@ -3,8 +3,8 @@
  * Where objects take their memory from.
  *
  * Every object asks its allocator once, when it is initialised, and gives the block back when it is freed. Two exceptions:
- * bp_workspace_init() also takes 2 * 128 * 128 numbers for the time of the call, to make the BLAS allocate its buffers; readers
- * of files ask again as the bytes arrive. A training step and a prediction ask for nothing.
+ * bp_workspace_init() also takes 2 * 128 * 128 numbers for the time of the call, to make the BLAS allocate its buffers;
+ * readers of files ask again as the bytes arrive. A training step and a prediction ask for nothing.
  */
 #ifndef BACKPROP_MEMORY_H
 #define BACKPROP_MEMORY_H

@@ -10,8 +10,9 @@
  *   printf("%g\n", result.accuracy);
  *   bp_metrics_free(&metrics);
  *
- * All sums run in double in both precisions, row by row in the order in which the rows come: cutting the same rows into other
- * batches changes no bit. Y and T are in any units as long as they are the same; after bp_predict() they are the user's.
+ * All sums run in double in both precisions, row by row in the order in which the rows come: cutting the
+ * same rows into other batches changes no bit. Y and T are in any units as long as they are the same;
+ * after bp_predict() they are the user's.
  *
  * Below, w is the weight of a row (1 where there are none), y an output, t its target, sum_i runs over all rows since the
  * beginning and W = sum_i w. Counts are sums of weights: whole numbers, and exact, where there are no weights. A row whose
@@ -50,8 +51,8 @@ typedef enum bp_task {
 typedef struct bp_metrics_config {
     size_t n_out;      /**< columns of Y, >= 1 */
     bp_task task;      /**< default BP_TASK_REGRESSION */
-    bool confusion;    /**< keep the confusion matrix: n_classes^2 doubles, 4 an output for BP_TASK_MULTI_LABEL. Default
-                             false */
+    bool confusion;    /**< keep the confusion matrix: n_classes^2 doubles, 4 an output for BP_TASK_MULTI_LABEL; not for
+                             BP_TASK_REGRESSION. Default false */
     bp_real threshold; /**< for yes or no: finite. Default 0: 1/2. Where 0 itself is meant (tanh), BP_REAL_MIN serves */
     size_t top_k;      /**< BP_TASK_CLASSES with several outputs: 1 .. n_out, for the metric top_k. Default 0: none */
     size_t auc_rows;   /**< reserves room for the outputs of so many rows, which the exact area under the ROC curve needs:
@@ -87,9 +88,9 @@ typedef struct bp_metrics_result {
     double top_k;       /**< share of the rows whose class is among the top_k largest outputs, of equal ones the first; so
                              that top 1 is the accuracy (scikit-learn takes the last) */
     double log_loss;    /**< mean over the rows of -sum t log p, for one output and each of a multi-label
-                             -(t log p + (1 - t) log(1 - p)), averaged over the outputs. p is y, kept within [e, 1 - e], e =
-                             BP_REAL_EPSILON. NaN once a y or t lies outside [0, 1]. That y sums to 1 is not checked. Not the
-                             loss to train on: that one is computed from logits, without bounds */
+                             -(t log p + (1 - t) log(1 - p)), averaged over the outputs. p is y, kept within [e, 1 - e],
+                             e = BP_REAL_EPSILON. NaN once a y or t lies outside [0, 1]. That y sums to 1 is not checked.
+                             Not the loss to train on: that one is computed from logits, without bounds */
 
     size_t n_classes;              /**< 0 for BP_TASK_REGRESSION, 2 for one output of BP_TASK_CLASSES, else n_out */
     const double *class_weight;    /**< n_classes: rows that are of the class (support) */
@@ -116,8 +117,8 @@ typedef struct bp_metrics_result {
 } bp_metrics_result;
 
 /**
- * Metrics in the making. Yours to place and to move, never to copy; used by one thread at a time. Read its fields, and leave
- * them alone: all arrays are views into its block.
+ * Metrics in the making. Yours to place and to move, never to copy; used by one thread at a time. Read its fields, and
+ * leave them alone: all arrays are views into its block.
  */
 typedef struct bp_metrics {
     size_t n_out, n_classes; /**< as in the result */
@@ -189,9 +190,9 @@ void bp_metrics_reset(bp_metrics *metrics);
 bp_status bp_metrics_update(bp_metrics *metrics, const bp_real *Y, const bp_targets *T, size_t batch);
 
 /**
- * Adds the loss of a batch, as bp_network_loss() gave it, to the metric `loss`: sum_b w_b L_b / sum_b w_b, w_b being the sum
- * of the weights (of samples and classes) by which the mean L_b was divided; sum_b L_b for BP_REDUCE_SUM. On its own, for
- * losses are in the network's units and metrics in those of the data. Neither depends on the other.
+ * Adds the loss of a batch, as bp_network_loss() gave it, to the metric `loss`: sum_b w_b L_b / sum_b w_b, w_b being the
+ * sum of the weights (of samples and classes) by which the mean L_b was divided; sum_b L_b for BP_REDUCE_SUM. On its own,
+ * for losses are in the network's units and metrics in those of the data. Neither depends on the other.
  *
  * @param loss   that was taken, always of one reduction
  * @param T      its targets; only their weights count
@@ -204,15 +205,19 @@ bp_status bp_metrics_update(bp_metrics *metrics, const bp_real *Y, const bp_targ
 bp_status bp_metrics_add_loss(bp_metrics *metrics, const bp_loss *loss, const bp_targets *T, size_t batch, bp_real L);
 
 /**
- * The metrics of the rows so far; more may follow. Allocates nothing. With auc_rows it sorts the outputs, n_out times n log n.
+ * The metrics of the rows so far; more may follow. Allocates nothing. With auc_rows it
+ * sorts the outputs, n_out times n log n.
  *
  * @param metrics  its sums are left as they are
  * @param result   receives them, whatever it held before; unchanged when the call fails
- * @return BP_OK; BP_ERR_ARGUMENT for a null pointer; BP_ERR_STATE if not initialised, or if there are neither rows nor losses
+ * @return BP_OK; BP_ERR_ARGUMENT for a null pointer; BP_ERR_STATE if not initialised, or
+ *         if there are neither rows nor losses
  */
 bp_status bp_metrics_compute(bp_metrics *metrics, bp_metrics_result *result);
 
-/** The name in the enumeration, lower case, for example "multi_label"; "unknown" for other values. Static text; any thread. */
+/**
+ * The name in the enumeration, lower case, for example "multi_label"; "unknown" for other values. Static text; any thread.
+ */
 const char *bp_task_name(bp_task task);
 
 #ifdef __cplusplus

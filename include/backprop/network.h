@@ -84,7 +84,7 @@ typedef struct bp_layer {
     const bp_activation_function *custom; /**< f where it is the user's; else NULL */
     bp_real parameter;                    /**< of f, the default filled in */
     bool no_bias;                         /**< then b is NULL */
-    bool frozen;                          /**< not trained */
+    bool frozen;                          /**< not trained; bp_network_set_frozen() changes it */
     bp_normalization normalization;
     bp_real epsilon;       /**< of the normalization, the default filled in; 0 without one */
     bp_real running_rate;  /**< of batch normalization, the default filled in; else 0 */
@@ -121,10 +121,10 @@ typedef struct bp_network {
     bool scales_outputs;      /**< ... and turns outputs back into the user's units; see bp_network_set_scaling() */
     bp_real *in_center, *in_scale;   /**< n_in each; 0 and 1 where inputs are not scaled */
     bp_real *out_center, *out_scale; /**< n_out each; 0 and 1 where outputs are not scaled */
-    char **input_names;      /**< n_in; NULL: none given. See backprop/names.h for these four */
-    char **class_names;      /**< n_class_names; NULL: none given */
-    bp_metadata *metadata;   /**< n_metadata; NULL where there are none */
-    size_t n_class_names;    /**< n_out, but 2 where there is a single output */
+    char **input_names;              /**< n_in; NULL: none given. See backprop/names.h for these four */
+    char **class_names;              /**< n_class_names; NULL: none given */
+    bp_metadata *metadata;           /**< n_metadata; NULL where there are none */
+    size_t n_class_names;            /**< n_out, but 2 where there is a single output */
     size_t n_metadata;
     uint64_t topology; /**< a hash of widths, activations and all else that a workspace depends on; equal in workspaces and
                             networks that fit together */
@@ -141,11 +141,9 @@ typedef struct bp_network {
  * @param net     made by this call, whatever it held before; zeroed when the call fails
  * @param config  read only during the call
  * @return BP_OK; BP_ERR_ARGUMENT for a null pointer, an unknown activation, normalization or initialiser, a custom
- * activation without its
- *         functions or name, or a setting out of range or without use; BP_ERR_UNSUPPORTED for dropout on the output
- * layer;
- *         BP_ERR_SHAPE for a size of 0; BP_ERR_TOO_LARGE for a width above 2^31 - 1 or a size that overflows;
- *         BP_ERR_MEMORY
+ *         activation without its functions or name, or a setting out of range or without use; BP_ERR_UNSUPPORTED for
+ *         dropout on the output layer; BP_ERR_SHAPE for a size of 0; BP_ERR_TOO_LARGE for a width above 2^31 - 1 or
+ *         a size that overflows; BP_ERR_MEMORY
  */
 bp_status bp_network_init(bp_network *net, const bp_network_config *config);
 
@@ -177,19 +175,46 @@ bp_status bp_network_copy_params(bp_network *to, const bp_network *from);
  *
  *   (X - in_center) / in_scale -> the layers -> Y = outputs out_scale + out_center.
  *
- * Forward, loss and backward stay in the network's units. Workspaces made before inputs began or ceased to be scaled
- * no longer fit the network.
+ * Forward, loss and backward stay in the network's units. Workspaces made before inputs began or ceased to
+ * be scaled no longer fit the network.
  *
  * @param in_center, in_scale    n_in each, copied; both NULL: inputs are not scaled
  * @param out_center, out_scale  n_out each, copied; both NULL: outputs are not scaled
  * @return BP_OK; BP_ERR_ARGUMENT for one of a pair without the other, a center that is not finite, a scale that is not
- * finite
- *         and above 0, or a null network; BP_ERR_STATE if it is not initialised; BP_ERR_UNSUPPORTED for scaled outputs
- * of a
- *         sigmoid or softmax layer, which are probabilities. The network is then unchanged.
+ *         finite and above 0, or a null network; BP_ERR_STATE if it is not initialised; BP_ERR_UNSUPPORTED for scaled
+ *         outputs of a sigmoid or softmax layer, which are probabilities. The network is then unchanged.
  */
 bp_status bp_network_set_scaling(bp_network *net, const bp_real *in_center, const bp_real *in_scale,
                                  const bp_real *out_center, const bp_real *out_scale);
+
+/**
+ * Takes inputs from the user's units to the network's, for a forward pass of one's own: (X - in_center) / in_scale. Where
+ * the network does not scale them they are copied. Any thread.
+ *
+ * @param net   read only
+ * @param rows  of X
+ * @param X     rows x n_in
+ * @param to    rows x n_in, receives them; may be X, must not overlap it otherwise
+ * @return BP_OK; BP_ERR_ARGUMENT for a null pointer; BP_ERR_STATE for a network not initialised. `to` is then unchanged
+ */
+bp_status bp_network_scale_inputs(const bp_network *net, size_t rows, const bp_real *X, bp_real *to);
+
+/** The same for targets and the loss: (T - out_center) / out_scale, rows x n_out each. */
+bp_status bp_network_scale_targets(const bp_network *net, size_t rows, const bp_real *T, bp_real *to);
+
+/**
+ * Freezes a layer, or thaws it: as `frozen` in bp_layer_config, whenever you like between two steps, not between a forward
+ * pass and what follows from it, nor while the network is in the hands of a trainer. Its parameters and running statistics
+ * stay what they are, and workspaces keep fitting.
+ *
+ * An optimizer goes on with the state that it has for the layer and with its own count of steps. Adam's corrections for a
+ * start from 0 go by that count: for a layer thawed much later make a new one.
+ *
+ * @param layer  below n_layers, 0-based
+ * @return BP_OK; BP_ERR_ARGUMENT for a null pointer; BP_ERR_STATE for a network not initialised; BP_ERR_SHAPE for a layer
+ *         that is not there. The network is then unchanged
+ */
+bp_status bp_network_set_frozen(bp_network *net, size_t layer, bool frozen);
 
 /**
  * Writes the network as a table in text: a line a layer with its sizes, activation, number of parameters and what is

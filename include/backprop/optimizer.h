@@ -23,8 +23,8 @@ extern "C" {
 #endif
 
 /**
- * The rule, with gradient g, parameters p, learning rate r and step t = 1, 2, ... What a rule keeps from step to step starts
- * at 0; "keeps v, u" is the order of its arrays in bp_optimizer.state. The values are fixed.
+ * The rule, with gradient g, parameters p, learning rate r and step t = 1, 2, ... What a rule keeps from step to step
+ * starts at 0; "keeps v, u" is the order of its arrays in bp_optimizer.state. The values are fixed.
  */
 typedef enum bp_optimizer_kind {
     /** Gradient descent, p -= r g. With momentum u: v = u v + g, p -= r v (Polyak 1964); with `nesterov` besides:
@@ -34,8 +34,8 @@ typedef enum bp_optimizer_kind {
         p -= r / (1 - beta1^t) m / (sqrt(v / (1 - beta2^t)) + epsilon) (Kingma and Ba, ICLR 2015). With `amsgrad`
         x = max(x, v) in v's place in the step (Reddi, Kale and Kumar, ICLR 2018). Keeps m, v, and x. */
     BP_ADAM = 1,
-    /** BP_ADAM, but weight decay is not part of the gradient: p *= 1 - r weight_decay before the step (Loshchilov and Hutter,
-        ICLR 2019). */
+    /** BP_ADAM, but weight decay is not part of the gradient: p *= 1 - r weight_decay before the step (Loshchilov and
+        Hutter, ICLR 2019). */
     BP_ADAMW = 2,
     /** m, v as BP_ADAM; u_t = beta1 (1 - 0.96^(t momentum_decay) / 2), P_t = u_1 ... u_t,
         p -= r ((1 - u_t) / (1 - P_t) g + u_(t+1) / (1 - P_(t+1)) m) / (sqrt(v / (1 - beta2^t)) + epsilon) (Dozat, ICLR
@@ -47,16 +47,16 @@ typedef enum bp_optimizer_kind {
         arXiv:1212.5701, 2012). Keeps v, u. */
     BP_ADADELTA = 5,
     /** v = rho v + (1 - rho) g^2, d = g / (sqrt(v) + epsilon), p -= r d (Tieleman and Hinton, Coursera lecture 6.5, 2012).
-        With `centered`: a = rho a + (1 - rho) g, and max(v - a^2, 0) in v's place in d (Graves, arXiv:1308.0850, 2013). With
-        momentum u: b = u b + d, p -= r b. Keeps v, then a if centered, then b with momentum. */
+        With `centered`: a = rho a + (1 - rho) g, and max(v - a^2, 0) in v's place in d (Graves, arXiv:1308.0850, 2013).
+        With momentum u: b = u b + d, p -= r b. Keeps v, then a if centered, then b with momentum. */
     BP_RMSPROP = 6,
-    /** iRPROP- (Igel and Huesken, Neurocomputing 50, 2003): every number has a step size s, at first r. Where g has the sign of
-        the last g, s *= 1.2; where it has the other sign, s *= 0.5 and g counts as 0; s is kept in [1e-6, 50];
-        p -= sign(g) s. r of later steps has no influence. For full batches: a gradient with noise has no steady sign. Keeps s,
-        and the sign of the last g. */
+    /** iRPROP- (Igel and Huesken, Neurocomputing 50, 2003): every number has a step size s, at first r. Where g has the
+        sign of the last g, s *= 1.2; where it has the other sign, s *= 0.5 and g counts as 0; s is kept in [1e-6, 50];
+        p -= sign(g) s. r of later steps has no influence. For full batches: a gradient with noise has no steady sign.
+        Keeps s, and the sign of the last g. */
     BP_RPROP_MINUS = 7,
-    /** iRPROP+ of the same paper: where the sign has changed and the loss, penalties included, is above that of the last step,
-        the number's last step is taken back. Keeps s, and the sign of the last g. */
+    /** iRPROP+ of the same paper: where the sign has changed and the loss, penalties included, is above that of the last
+        step, the number's last step is taken back. Keeps s, and the sign of the last g. */
     BP_RPROP_PLUS = 8,
     BP_N_OPTIMIZERS /**< how many there are; grows with versions */
 } bp_optimizer_kind;
@@ -129,8 +129,8 @@ typedef struct bp_optimizer {
  * @param opt         made by this call, whatever it held before; zeroed when the call fails
  * @param config      read only during the call
  * @param parameters  usually &net.parameters; only its n_params is read
- * @return BP_OK; BP_ERR_ARGUMENT for a null pointer, a setting out of range or one that the rule does not have; BP_ERR_SHAPE
- *         if there are no parameters; BP_ERR_TOO_LARGE; BP_ERR_MEMORY
+ * @return BP_OK; BP_ERR_ARGUMENT for a null pointer, a setting out of range or one that the rule does not have;
+ *         BP_ERR_SHAPE if there are no parameters; BP_ERR_TOO_LARGE; BP_ERR_MEMORY
  */
 bp_status bp_optimizer_init(bp_optimizer *opt, const bp_optimizer_config *config, const bp_parameters *parameters);
 
@@ -146,13 +146,13 @@ void bp_optimizer_free(bp_optimizer *opt);
  * @param opt         its state and n_steps go on
  * @param parameters  the numbers behind params are changed; n_params as at bp_optimizer_init()
  * @param grad        gradient of the loss without penalties; n_params, laid out as params; read only
- * @param loss        at which the gradient was taken, without penalties. Only BP_RPROP_PLUS looks at it, to see whether it has
- *                    risen; at the first step there is none to compare it with, and nothing is taken back
+ * @param loss        at which the gradient was taken, without penalties. Only BP_RPROP_PLUS looks at it, to see whether it
+ *                    has risen; at the first step there is none to compare it with, and nothing is taken back
  * @return BP_OK; BP_ERR_ARGUMENT for a null pointer or a learning rate that is not finite and >= 0; BP_ERR_STATE if not
- *         initialised; BP_ERR_SHAPE for another n_params; BP_ERR_NONFINITE if a component of the gradient with its penalties is
- *         not finite, clipped or not (frozen segments are not looked at), if it is so large that a rule that squares it would
- *         get infinity (above 1e19 in single, 1e154 in double precision, unless clipped), or for a loss that is not finite where
- *         the rule looks at it. Parameters and optimizer are then unchanged.
+ *         initialised; BP_ERR_SHAPE for another n_params; BP_ERR_NONFINITE if a component of the gradient with its
+ *         penalties is not finite, clipped or not (frozen segments are not looked at), if it is so large that a rule that
+ *         squares it would get infinity (above 1e19 in single, 1e154 in double precision, unless clipped), or for a loss
+ *         that is not finite where the rule looks at it. Parameters and optimizer are then unchanged.
  */
 bp_status bp_optimizer_step(bp_optimizer *opt, const bp_parameters *parameters, const bp_real *grad, bp_real loss);
 

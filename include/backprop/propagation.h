@@ -35,8 +35,7 @@ extern "C" {
  * @param batch  1 .. ws->max_batch
  * @return BP_OK; BP_ERR_ARGUMENT for a null pointer, BP_ERR_STATE for an object not initialised, BP_ERR_SHAPE if batch is
  *         out of range, `ws` was made for another topology, or a batch of one row is to be normalized by its own
- * statistics;
- *         `ws` is then unchanged
+ *         statistics; `ws` is then unchanged
  *
  * Rumelhart, Hinton and Williams, Nature 323 (1986), eq. 1 and 2, for a whole batch.
  */
@@ -70,9 +69,10 @@ typedef enum bp_write {
 /**
  * Gradient of the loss for the parameters and the inputs of the last forward pass.
  *
- * From the last layer down: dZ_l = dA_l f_l'(Z_l);  dW_l = dZ_l^T A_{l-1};  db_l = dZ_l^T 1;  dA_{l-1} = dZ_l W_l.
- * Dropout drops what it dropped on the way forward; a normalization takes dZ_l back to what it got (with the batch's
- * own statistics no bias has an effect: db_l is then 0). Frozen parameters have their gradient like all others.
+ * From the last layer down: dZ_l = dA_l f_l'(Z_l);  dW_l = dZ_l^T A_{l-1};  db_l = dZ_l^T 1;  dA_{l-1} = dZ_l W_l. Dropout
+ * drops what it dropped on the way forward; a normalization takes dZ_l back to what it got (with the batch's own statistics
+ * no bias has an effect: db_l is then 0). Frozen parameters have their gradient like all others; a trainer, in which nobody
+ * would read it, spares itself the work.
  *
  * @param net    the network of the last forward pass, its parameters not changed since; read only
  * @param ws     made for training; its Z, A and dZ stay as they are, so the call may be repeated
@@ -80,9 +80,9 @@ typedef enum bp_write {
  * @param grad   n_params, laid out as net->parameters.params; NULL if not wanted
  * @param dX     batch x n_in; NULL if not wanted
  * @param write  overwrite grad and dX, or add to them
- * @return BP_OK; BP_ERR_ARGUMENT for a null pointer or an unknown `write`; BP_ERR_STATE without a forward pass or, where dY is
- *         NULL, without a loss, and for a workspace made for inference; BP_ERR_SHAPE for another topology. The arrays are then
- *         unchanged.
+ * @return BP_OK; BP_ERR_ARGUMENT for a null pointer or an unknown `write`; BP_ERR_STATE without a forward pass or,
+ *         where dY is NULL, without a loss, and for a workspace made for inference; BP_ERR_SHAPE for another
+ *         topology. The arrays are then unchanged.
  *
  * Rumelhart, Hinton and Williams, Nature 323 (1986), eq. 4 to 7; docs/math.md derives it in these letters.
  */
@@ -97,8 +97,7 @@ bp_status bp_network_backward(const bp_network *net, bp_workspace *ws, const bp_
  * @param net  its state is changed
  * @param ws   made for training; holds the forward pass of the step
  * @return BP_OK; BP_ERR_ARGUMENT for a null pointer; BP_ERR_STATE without a forward pass and for a workspace made for
- * inference;
- *         BP_ERR_SHAPE for another topology
+ *         inference; BP_ERR_SHAPE for another topology
  */
 bp_status bp_network_update_state(bp_network *net, const bp_workspace *ws);
 

@@ -10,8 +10,8 @@
  *   epoch  3/20 [==========          ]  loss 0.3481  54012 rows/s  12 s left
  *   epoch  3/20 [====================]  loss 0.3470  validation 0.3662  accuracy 0.8713  rate 0.001  11 s left
  *
- * Elsewhere one line without a bar at the end of each epoch. Numbers have the decimal point of the program's locale. The time is
- * measured from the first call on, so there is none to tell before the second.
+ * Elsewhere one line without a bar at the end of each epoch. Numbers have the decimal point of the program's locale. The
+ * time is measured from the first call on, so there is none to tell before the second.
  */
 #ifndef BACKPROP_REPORTER_H
 #define BACKPROP_REPORTER_H
@@ -36,7 +36,10 @@ typedef struct bp_reporter {
     int width;        /**< of the line that stands on the terminal, to be covered by the next; 0: none */
 } bp_reporter;
 
-/** To be a trainer's on_step, with the reporter as user data. Always BP_CONTINUE; failing writes are ignored. */
+/**
+ * To be a trainer's on_step, with the reporter as user data, or to be called by one of your own, which is. Always
+ * BP_CONTINUE; failing writes are ignored.
+ */
 bp_signal bp_reporter_step(const bp_progress *progress, void *user);
 
 /** To be a trainer's on_epoch, with the same reporter. */

@@ -4,7 +4,8 @@
  *
  *   x' = (x - center) / scale,    back: x = x' scale + center.
  *
- * A network carries the numbers (bp_network_set_scaling()) and bp_predict() applies them.
+ * A network carries the numbers (bp_network_set_scaling(), or bp_network_fit_scaling() out of
+ * data) and bp_predict() applies them.
  */
 #ifndef BACKPROP_SCALING_H
 #define BACKPROP_SCALING_H

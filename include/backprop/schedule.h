@@ -72,8 +72,8 @@ typedef struct bp_schedule {
 /**
  * Whether the settings make a schedule.
  *
- * @return BP_OK; BP_ERR_ARGUMENT for a null pointer, an unknown kind, a setting out of range or missing, or one that the kind
- *         does not have
+ * @return BP_OK; BP_ERR_ARGUMENT for a null pointer, an unknown kind, a setting out of range or
+ *         missing, or one that the kind does not have
  */
 bp_status bp_schedule_check(const bp_schedule *schedule);
 
@@ -115,7 +115,9 @@ bool bp_plateau_update(bp_plateau *plateau, const bp_schedule *schedule, double 
 /** The rate on this plateau: base times factor, but not below `minimum` (a base below `minimum` stays as it is). */
 double bp_plateau_rate(const bp_plateau *plateau, const bp_schedule *schedule, double base);
 
-/** The name in the enumeration, lower case, for example "one_cycle"; "unknown" for other values. Static text; any thread. */
+/**
+ * The name in the enumeration, lower case, for example "one_cycle"; "unknown" for other values. Static text; any thread.
+ */
 const char *bp_schedule_name(bp_schedule_kind kind);
 
 #ifdef __cplusplus

@@ -32,6 +32,7 @@
 #define bp_fann_data_read bpf_fann_data_read
 #define bp_fann_data_read_memory bpf_fann_data_read_memory
 #define bp_fann_data_write bpf_fann_data_write
+#define bp_fit_config bpf_fit_config
 #define bp_gradient_check bpf_gradient_check
 #define bp_gradient_check_report bpf_gradient_check_report
 #define bp_idx bpf_idx
@@ -64,6 +65,7 @@
 #define bp_network_clone bpf_network_clone
 #define bp_network_config bpf_network_config
 #define bp_network_copy_params bpf_network_copy_params
+#define bp_network_fit_scaling bpf_network_fit_scaling
 #define bp_network_forward bpf_network_forward
 #define bp_network_free bpf_network_free
 #define bp_network_get_metadata bpf_network_get_metadata
@@ -75,7 +77,10 @@
 #define bp_network_loss bpf_network_loss
 #define bp_network_save bpf_network_save
 #define bp_network_save_memory bpf_network_save_memory
+#define bp_network_scale_inputs bpf_network_scale_inputs
+#define bp_network_scale_targets bpf_network_scale_targets
 #define bp_network_set_class_names bpf_network_set_class_names
+#define bp_network_set_frozen bpf_network_set_frozen
 #define bp_network_set_input_names bpf_network_set_input_names
 #define bp_network_set_metadata bpf_network_set_metadata
 #define bp_network_set_scaling bpf_network_set_scaling

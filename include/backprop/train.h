@@ -34,12 +34,12 @@ extern "C" {
  * @param config  read only during the call
  * @param report  receives what happened, whatever it held before, also when the call fails; NULL if not wanted
  * @return BP_OK, also when a callback ended it; BP_ERR_DIVERGED. Before the first step BP_ERR_ARGUMENT, BP_ERR_STATE,
- *         BP_ERR_SHAPE, BP_ERR_TOO_LARGE, BP_ERR_UNSUPPORTED, BP_ERR_NONFINITE and BP_ERR_TARGET for settings out of range or
- *         against each other and for what bp_optimizer_step(), bp_network_loss(), bp_split() and bp_dataset_check() refuse,
- *         BP_ERR_UNSUPPORTED for Rprop with mini-batches, BP_ERR_SHAPE for batches of one row with batch normalization,
- *         BP_ERR_MEMORY: network (its scaling included) and optimizer are then unchanged. Later BP_ERR_IO, BP_ERR_NONFINITE
- *         and BP_ERR_TARGET for rows that the user's read_row reads and BP_ERR_ARGUMENT for a rate from the user's schedule:
- *         network and optimizer then get the last good copy back, too
+ *         BP_ERR_SHAPE, BP_ERR_TOO_LARGE, BP_ERR_UNSUPPORTED, BP_ERR_NONFINITE and BP_ERR_TARGET for settings out of range
+ *         or against each other and for what bp_optimizer_step(), bp_network_loss(), bp_split() and bp_dataset_check()
+ *         refuse, BP_ERR_UNSUPPORTED for Rprop with mini-batches, BP_ERR_SHAPE for batches of one row with batch
+ *         normalization, BP_ERR_MEMORY: network (its scaling included) and optimizer are then unchanged. Later BP_ERR_IO,
+ *         BP_ERR_NONFINITE and BP_ERR_TARGET for rows that the user's read_row reads and BP_ERR_ARGUMENT for a rate from
+ *         the user's schedule: network and optimizer then get the last good copy back, too
  */
 bp_status bp_train(bp_network *net, bp_optimizer *opt, const bp_dataset *data, const bp_train_config *config,
                    bp_train_report *report);

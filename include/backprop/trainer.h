@@ -55,7 +55,7 @@ typedef struct bp_progress {
 /** What a callback wants. */
 typedef enum bp_signal {
     BP_CONTINUE = 0, /**< go on */
-    BP_STOP = 1      /**< end training after this step; the parameters stay as they are */
+    BP_STOP = 1      /**< end training after this step; the parameters stay as they are, unless restore_best is set */
 } bp_signal;
 
 /**
@@ -66,38 +66,40 @@ typedef bp_signal (*bp_train_callback)(const bp_progress *progress, void *user);
 
 /** Settings of a training run. A zeroed struct trains 100 epochs of shuffled batches of 32 on the squared error. */
 typedef struct bp_train_config {
-    size_t
-        epochs; /**< passes through the data; default 0: 100. The history takes some numbers for each of them in advance */
-    size_t batch; /**< rows of a forward pass; more than there are means all. Default 0: 32. The last batch of an epoch is
-                               smaller where the rows do not divide; with batch normalization a last batch of one row joins the
-                               batch before it */
-    size_t accumulate; /**< batches of a step, their gradients added up to that of all their rows (batch normalization still
-                               normalizes each by itself). The last step of an epoch has what is left. Default 0: 1 */
-    bp_loss loss;      /**< default: mean of 1/2 sum (y - t)^2 */
-    bool keep_order;   /**< take the rows in their order. Default false: a new order each epoch. One batch of all rows is
-                               never shuffled */
-    uint64_t seed;     /**< of shuffling, dropout, noise and the validation split; default 0, a seed like any other */
+    size_t epochs;        /**< passes through the data; default 0: 100. The history takes 2 numbers for each of them in
+                               advance, with validation 4 */
+    size_t batch;         /**< rows of a forward pass; more than there are means all. Default 0: 32. The last batch of an
+                               epoch is smaller where the rows do not divide; with batch normalization a last batch of one
+                               row joins the batch before it */
+    size_t accumulate;    /**< batches of a step, their gradients added up to that of all their rows (batch normalization
+                               still normalizes each by itself). The last step of an epoch has what is left. Default 0: 1 */
+    bp_loss loss;         /**< default: mean of 1/2 sum (y - t)^2 */
+    bool keep_order;      /**< take the rows in their order. Default false: a new order each epoch. One batch of all rows
+                               is never shuffled */
+    uint64_t seed;        /**< of shuffling, dropout, noise and the validation split; default 0, a seed like any other */
     bp_real target_loss;  /**< >= 0: end after the first epoch whose loss is at or below it. Default 0: never */
     bp_schedule schedule; /**< of the learning rate, from the optimizer's on, which has that one again when bp_train() or
-                               bp_trainer_run() returns; steps and epochs count from the start of the run. BP_SCHEDULE_PLATEAU
-                               looks at the validation loss, without validation at the epoch's. Default: constant */
+                               bp_trainer_run() returns; steps and epochs count from the start of the run.
+                               BP_SCHEDULE_PLATEAU looks at the validation loss, without validation at the epoch's. Default:
+                               constant */
     bp_real input_noise;  /**< standard deviation of normal noise added to the inputs, in the network's units; >= 0, finite.
                                Default 0: none */
-    bp_scaling_kind scale_inputs;  /**< fit this scaling of the inputs on the training rows, unless the network has one */
+    bp_scaling_kind scale_inputs;  /**< fit this scaling of the inputs on the training rows, unless the network has one.
+                                        Default BP_SCALE_NONE. A scaling that the network has is always used */
     bp_scaling_kind scale_targets; /**< the same for the targets, which must be values; not for sigmoid or softmax outputs,
                                         nor for losses that do not take every number as a target */
 
     const bp_dataset *validation; /**< rows to watch, never trained on; stays the user's. Default NULL */
     bp_real validation_fraction;  /**< in [0, 1): share of the rows split off for that, instead, as bp_split() does it with
                                        this fraction and seed, keep_order and stratified. Default 0: none */
-    bool stratified;              /**< the split has each class in proportion */
+    bool stratified;              /**< the split has each class in proportion. Default false */
     size_t patience;              /**< end after so many epochs in a row without a lower validation loss, and return to the
                                        network's parameters and state of the best epoch. Default 0: never */
     bp_real min_improvement;      /**< patience only counts a loss as lower if it is by more than this below the last one
-                                       that counted; >= 0, finite. Default 0: any. The best epoch is that of the lowest loss,
-                                       whatever this is */
+                                       that counted; >= 0, finite. Default 0: any. The best epoch is that of the lowest
+                                       loss, whatever this is */
     bool restore_best;            /**< return to the best also when training ends otherwise, by an error too; not when it is
-                                       only interrupted. The optimizer stays where it is */
+                                       only interrupted. The optimizer stays where it is. Default false */
 
     bp_train_callback on_step;  /**< after each step; default NULL: none */
     bp_train_callback on_epoch; /**< after each epoch, when its last on_step and validation are done; default NULL: none */
@@ -126,7 +128,8 @@ typedef struct bp_train_report {
     bp_real *validation_losses; /**< NULL without validation */
     bp_real
         *validation_scores;  /**< accuracy where the targets are labels or the loss is a cross-entropy (of several sigmoid
-                                     outputs with targets as values: over rows and outputs), else R2. NULL without validation */
+                                     outputs with targets as values: over rows and outputs), else R2; NaN where there is
+                                     none, as for R2 of a single row. NULL without validation */
     bp_real *learning_rates; /**< of the last step of the epoch */
     size_t best_epoch;       /**< 1-based; 0: none */
     size_t epoch;            /**< the last epoch that began, 1-based; where it ended if it did not complete */
@@ -191,7 +194,9 @@ bp_status bp_trainer_run(bp_trainer *trainer, const bp_run_limit *limit);
  */
 void bp_trainer_cancel(bp_trainer *trainer);
 
-/** Gives the memory back and zeroes the struct; network and optimizer stay as they are. A zeroed or null trainer is fine. */
+/**
+ * Gives the memory back and zeroes the struct; network and optimizer stay as they are. A zeroed or null trainer is fine.
+ */
 void bp_trainer_free(bp_trainer *trainer);
 
 #ifdef __cplusplus

@@ -78,7 +78,8 @@ typedef struct bp_workspace {
  * Makes a workspace for a network and for every other of the same topology.
  *
  * Forward, loss, backward and predictions allocate nothing afterwards: this call also runs one small matrix product, so
- * that the BLAS allocates its buffers now; its memory, 2 * 128 * 128 numbers, is given back before the call returns. The memory comes from the allocator of `net`.
+ * that the BLAS allocates its buffers now. What that takes, 2 * 128 * 128 numbers, is given back before the call returns.
+ * All memory comes from the allocator of `net`.
  *
  * @param ws         made by this call, whatever it held before; zeroed when the call fails
  * @param net        read only

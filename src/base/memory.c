@@ -103,6 +103,12 @@ void *bpi_place(void *block, size_t offset)
     return aligned_start(block) + offset;
 }
 
+void *bpi_plan_or_place(struct bpi_plan *plan, void *block, size_t rows, size_t columns, size_t element_size)
+{
+    const size_t offset = bpi_plan_matrix(plan, rows, columns, element_size);
+    return block != NULL && rows > 0 && columns > 0 ? bpi_place(block, offset) : NULL;
+}
+
 void *bpi_allocate(const bp_allocator *allocator, size_t size)
 {
     return size == 0 || size > PTRDIFF_MAX ? NULL : allocator->alloc(size, allocator->user);

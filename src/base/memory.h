@@ -8,7 +8,8 @@
  *   BPI_TRY(bpi_plan_allocate(&plan, "network", &allocator, &block));       -- the one step that can fail
  *   layer->W = bpi_place(block, W);
  *
- * Sizes that overflow make the plan fail, never wrap. Each array is aligned to 64 bytes, a cache line and the widest vector.
+ * Sizes that overflow make the plan fail, never wrap. Each array is aligned to 64
+ * bytes, a cache line and the widest vector.
  */
 #ifndef BPI_BASE_MEMORY_H
 #define BPI_BASE_MEMORY_H
@@ -49,6 +50,12 @@ bp_status bpi_plan_allocate(const struct bpi_plan *plan, const char *what, const
 
 /** Address of what was planned at `offset`, in the block of bpi_plan_allocate(). */
 void *bpi_place(void *block, size_t offset);
+
+/**
+ * Both in one: reserves rows x columns elements and, with a block, gives their address; NULL without one, and for no
+ * elements. So one walk over the arrays of an object measures them, and once more places them where they were measured.
+ */
+void *bpi_plan_or_place(struct bpi_plan *plan, void *block, size_t rows, size_t columns, size_t element_size);
 
 /** malloc and free where `allocator` is NULL or zeroed. */
 bp_allocator bpi_allocator_or_default(const bp_allocator *allocator);

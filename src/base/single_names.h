@@ -21,7 +21,9 @@
 #define bpi_batches_size bpfi_batches_size
 #define bpi_check_allocator bpfi_check_allocator
 #define bpi_check_data bpfi_check_data
+#define bpi_check_rows bpfi_check_rows
 #define bpi_check_scaled_targets bpfi_check_scaled_targets
+#define bpi_check_scaling_kind bpfi_check_scaling_kind
 #define bpi_class_label bpfi_class_label
 #define bpi_class_labels bpfi_class_labels
 #define bpi_class_labels_add bpfi_class_labels_add
@@ -46,6 +48,7 @@
 #define bpi_csv_record_read bpfi_csv_record_read
 #define bpi_csv_record_release bpfi_csv_record_release
 #define bpi_csv_start bpfi_csv_start
+#define bpi_dataset_check_targets bpfi_dataset_check_targets
 #define bpi_dataset_gather bpfi_dataset_gather
 #define bpi_dropout bpfi_dropout
 #define bpi_dropout_key bpfi_dropout_key
@@ -154,6 +157,7 @@
 #define bpi_plan_allocate bpfi_plan_allocate
 #define bpi_plan_array bpfi_plan_array
 #define bpi_plan_matrix bpfi_plan_matrix
+#define bpi_plan_or_place bpfi_plan_or_place
 #define bpi_pull_back bpfi_pull_back
 #define bpi_quote bpfi_quote
 #define bpi_release bpfi_release
@@ -206,6 +210,7 @@
 #define bpi_source_read bpfi_source_read
 #define bpi_source_read_exactly bpfi_source_read_exactly
 #define bpi_source_read_growing bpfi_source_read_growing
+#define bpi_split_held_out bpfi_split_held_out
 #define bpi_status_ bpfi_status_
 #define bpi_sum_of_squares bpfi_sum_of_squares
 #define bpi_target_range bpfi_target_range

@@ -15,7 +15,10 @@
 #define BPI_PRINTF_LIKE(text, first)
 #endif
 
-/** Keeps the sentence (cut at 511 bytes) for the calling thread and returns `status`, so that `return bpi_fail(...)` reads well. */
+/**
+ * Keeps the sentence (cut at 511 bytes) for the calling thread and returns `status`, so
+ * that `return bpi_fail(...)` reads well.
+ */
 bp_status bpi_fail(bp_status status, const char *format, ...) BPI_PRINTF_LIKE(2, 3);
 
 /** Hands on a failure of a callee, which has already said why. */

@@ -306,12 +306,15 @@ static bp_status take_number(struct reader *reader, const struct bpi_csv_field *
     return BP_OK;
 }
 
+/* A mark of what is missing names a class only if class_names has it. */
 static bp_status take_class(struct reader *reader, const struct bpi_csv_field *field, size_t column)
 {
-    bool is_known;
-    if (field->n == 0)
+    const bool missing = is_missing(reader, field), has_names = reader->config->n_classes > 0;
+    bool is_known = false;
+    if (field->n > 0 && (has_names || !missing))
+        BPI_TRY(bpi_class_labels_add(&reader->labels, field->text, field->n, &is_known));
+    if (missing && !is_known)
         return refuse_missing(reader, field, column, "the name of a class");
-    BPI_TRY(bpi_class_labels_add(&reader->labels, field->text, field->n, &is_known));
     if (!is_known)
         return bpi_text_fail(reader->text, field->at, BP_ERR_TARGET, "%s: expected one of the %zu class_names, found %s",
                              label_of(reader, column).text, reader->config->n_classes,

@@ -271,6 +271,22 @@ static bp_status check_weight_of_row(const bp_dataset *data, size_t i, double *s
     return BP_OK;
 }
 
+static bp_status check_target_of_row(const bp_dataset *data, const struct bpi_loss_rule *rule, size_t i)
+{
+    if (data->T.data != NULL)
+        BPI_TRY(check_targets_of_row(data, rule, i));
+    return data->labels.data != NULL ? check_label_of_row(data, rule, i) : BP_OK;
+}
+
+bp_status bpi_dataset_check_targets(const bp_dataset *data)
+{
+    BPI_TRY(check_shapes(data));
+    BPI_TRY(check_views(data));
+    for (size_t i = 0; i < data->rows; i++)
+        BPI_TRY(check_target_of_row(data, NULL, i));
+    return BP_OK;
+}
+
 bp_status bp_dataset_check(const bp_dataset *data, const bp_loss *loss)
 {
     BPI_NOT_NULL(data);
@@ -285,10 +301,7 @@ bp_status bp_dataset_check(const bp_dataset *data, const bp_loss *loss)
     for (size_t i = 0; i < data->rows; i++) {
         if (data->X.data != NULL)
             BPI_TRY(check_inputs_of_row(data, i));
-        if (data->T.data != NULL)
-            BPI_TRY(check_targets_of_row(data, rule, i));
-        if (data->labels.data != NULL)
-            BPI_TRY(check_label_of_row(data, rule, i));
+        BPI_TRY(check_target_of_row(data, rule, i));
         if (data->weights.data != NULL)
             BPI_TRY(check_weight_of_row(data, i, &weights));
     }

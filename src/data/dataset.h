@@ -12,6 +12,9 @@
 
 #include "backprop/dataset.h"
 
+/** bp_dataset_check() of all but inputs and weights, for those who read only targets: finite, or a class. */
+bp_status bpi_dataset_check_targets(const bp_dataset *data);
+
 /** Whether the rows of a view can be used where they are: bp_real, packed, not scaled. Labels: int32_t. */
 bool bpi_view_is_direct(const bp_view *view, size_t columns);
 bool bpi_labels_are_direct(const bp_view *labels);

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Splits: the rows in the order asked for, then of each class a stretch that is held out. A split that is not stratified has
- * one class. Besides, the weighted choice of rows.
+ * Splits: the rows in the order asked for, then of each class a stretch that is held out. A split that is not stratified
+ * has one class. Besides, the weighted choice of rows.
  */
-#include "base/real.h"
-
-#include "backprop/split.h"
+#include "data/split.h"
 
 #include "backprop/rng.h"
 #include "base/memory.h"
@@ -42,7 +40,7 @@ static bp_status check_stratified(const char *function, const bp_dataset *data, 
     if (n > UINT32_MAX) /* products of two numbers of rows must fit 64 bits */
         return bpi_fail(BP_ERR_TOO_LARGE, "%s: a stratified split of %zu rows, expected at most %lu", function, n,
                         (unsigned long)UINT32_MAX);
-    return bp_dataset_check(data, NULL);
+    return bpi_dataset_check_targets(data);
 }
 
 static size_t rows_to_split(const bp_dataset *data, const bp_split_config *config)
@@ -179,8 +177,7 @@ static void end(struct split *split, size_t *rows, size_t *n_train)
 
 /* ---- In two ---------------------------------------------------------------------------------------------------------- */
 
-/* fraction n, to the nearest; some rows on each side. */
-static size_t held_out_rows(double fraction, size_t n)
+size_t bpi_split_held_out(double fraction, size_t n)
 {
     const size_t nearest = (size_t)floor(fraction * (double)n + 0.5);
     return nearest < 1 ? 1 : nearest > n - 1 ? n - 1 : nearest;
@@ -218,7 +215,7 @@ bp_status bp_split(const bp_dataset *data, const bp_split_config *config, size_t
 
     struct split split;
     BPI_TRY(begin(&split, __func__, data, config));
-    hold_out_last(&split, held_out_rows(fraction, split.n));
+    hold_out_last(&split, bpi_split_held_out(fraction, split.n));
     end(&split, rows, n_train);
     return BP_OK;
 }
@@ -231,8 +228,8 @@ static size_t least(size_t a, size_t b)
 }
 
 /*
- * Each fold gets size / k rows of a group, and the folds s, s + 1, ..., s + e - 1 (mod k) one more: e = size mod k, and s is
- * where the groups before have stopped dealing. Folds have their rows in a group one after the other; those of `fold`
+ * Each fold gets size / k rows of a group, and the folds s, s + 1, ..., s + e - 1 (mod k) one more: e = size mod k, and s
+ * is where the groups before have stopped dealing. Folds have their rows in a group one after the other; those of `fold`
  * begin after what the folds below it have.
  */
 static void hold_out_fold(struct split *split, size_t k, size_t fold)
@@ -274,8 +271,9 @@ bp_status bp_split_k_fold(const bp_dataset *data, const bp_split_config *config,
 /* ---- Weighted -------------------------------------------------------------------------------------------------------- */
 
 /*
- * A binary tree of sums: node i has the children 2 i and 2 i + 1 and is their sum, the leaves are the weights, from n_leaves
- * on. A sum is always added up afresh, never subtracted from, so a weight that is taken out leaves no rounding behind.
+ * A binary tree of sums: node i has the children 2 i and 2 i + 1 and is their sum, the leaves are the
+ * weights, from n_leaves on. A sum is always added up afresh, never subtracted from, so a weight that is
+ * taken out leaves no rounding behind.
  */
 struct tree {
     size_t n_leaves; /* a power of 2 */

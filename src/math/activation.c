@@ -286,24 +286,29 @@ static int hard_sigmoid_piece(bp_real z, bp_real a)
 }
 ELEMENTWISE(hard_sigmoid)
 
-/* f(z) = min(max(z, -1), 1),  f'(z) = 1 strictly between -1 and 1, else 0. */
-static bp_real hard_tanh_value(bp_real z, bp_real p)
+/* f(z) = min(max(z, -1), 1),  f'(z) = 1 strictly between -1 and 1, which is where f(z) is, else 0. */
+static void hard_tanh_apply(size_t rows, size_t n, bp_real parameter, void *user, const bp_real *Z, bp_real *A)
 {
-    UNUSED(p);
-    const bp_real above = z < (bp_real)-1 ? (bp_real)-1 : z;
-    return above > (bp_real)1 ? (bp_real)1 : above;
+    UNUSED(parameter), UNUSED(user);
+    for (size_t i = 0; i < rows * n; i++) {
+        const bp_real above = Z[i] < (bp_real)-1 ? (bp_real)-1 : Z[i];
+        A[i] = above > (bp_real)1 ? (bp_real)1 : above;
+    }
 }
-static bp_real hard_tanh_slope(bp_real z, bp_real p)
+
+static void hard_tanh_pull_back(size_t rows, size_t n, bp_real parameter, void *user, const bp_real *Z, const bp_real *A,
+                                const bp_real *dA, bp_real *dZ)
 {
-    UNUSED(p);
-    return z > (bp_real)-1 && z < (bp_real)1 ? (bp_real)1 : (bp_real)0;
+    UNUSED(parameter), UNUSED(user), UNUSED(Z);
+    for (size_t i = 0; i < rows * n; i++)
+        dZ[i] = dA[i] * (A[i] > (bp_real)-1 && A[i] < (bp_real)1 ? (bp_real)1 : (bp_real)0); /* NaN times 0 is NaN */
 }
+
 static int hard_tanh_piece(bp_real z, bp_real a)
 {
-    UNUSED(a);
-    return (z > (bp_real)-1) + (z >= (bp_real)1);
+    UNUSED(z);
+    return (a > (bp_real)-1) + (a >= (bp_real)1);
 }
-ELEMENTWISE(hard_tanh)
 
 /* f(z) = e^(-z^2),  f'(z) = -2 z f(z). */
 static bp_real gaussian_value(bp_real z, bp_real p)
@@ -407,7 +412,10 @@ static const bpi_activation_row table[BP_N_ACTIVATIONS] = {
     ROW(BP_SOFTPLUS, softplus, NULL),
     ROW(BP_SOFTSIGN, softsign, leaky_relu_piece),
     ROW(BP_HARD_SIGMOID, hard_sigmoid, hard_sigmoid_piece),
-    ROW(BP_HARD_TANH, hard_tanh, hard_tanh_piece),
+    [BP_HARD_TANH] = { .name = "hard_tanh",
+                       .apply = hard_tanh_apply,
+                       .pull_back = hard_tanh_pull_back,
+                       .piece = hard_tanh_piece },
     ROW(BP_GAUSSIAN, gaussian, NULL),
     ROW(BP_SINE, sine, NULL),
     [BP_SOFTMAX] = { .name = "softmax", .apply = softmax_apply, .pull_back = softmax_pull_back },

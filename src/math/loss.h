@@ -21,8 +21,8 @@ struct bpi_loss_row {
 };
 
 /**
- * Loss of one row, in double in both precisions since a batch adds many of them up. d (NULL if not wanted) receives `weight`
- * times its gradient: for z where the loss is fused with the output's activation, else for y.
+ * Loss of one row, in double in both precisions since a batch adds many of them up. d (NULL if not wanted) receives
+ * `weight` times its gradient: for z where the loss is fused with the output's activation, else for y.
  */
 typedef double (*bpi_loss_of_row)(const bp_loss *loss, const struct bpi_loss_row *row, bp_real weight, bp_real *d);
 

@@ -193,32 +193,25 @@ static size_t confusion_columns(const bp_metrics *metrics)
     return metrics->task == BP_TASK_MULTI_LABEL ? 4 : metrics->n_classes;
 }
 
-/* Plans an array and, with a block, places it. */
-static void *array(struct bpi_plan *plan, void *block, size_t rows, size_t columns, size_t size)
-{
-    const size_t offset = bpi_plan_matrix(plan, rows, columns, size);
-    return block != NULL && rows > 0 && columns > 0 ? bpi_place(block, offset) : NULL;
-}
-
 /* Walks over the arrays of the block in one order, to measure it (block NULL) and to place them. */
 static struct bpi_plan lay_out(bp_metrics *m, bool confusion, void *block)
 {
     struct bpi_plan plan = { 0 };
     double **const of_outputs[] = { &m->squares, &m->absolutes, &m->target_mean, &m->target_spread };
     for (size_t i = 0; i < sizeof of_outputs / sizeof of_outputs[0]; i++)
-        *of_outputs[i] = array(&plan, block, 1, m->n_out, sizeof(double));
+        *of_outputs[i] = bpi_plan_or_place(&plan, block, 1, m->n_out, sizeof(double));
     double **const of_classes[] = { &m->class_right, &m->class_weight, &m->class_predicted };
     for (size_t i = 0; i < sizeof of_classes / sizeof of_classes[0]; i++)
-        *of_classes[i] = array(&plan, block, 1, m->n_classes, sizeof(double));
-    m->confusion = array(&plan, block, confusion ? m->n_classes : 0, confusion_columns(m), sizeof(double));
+        *of_classes[i] = bpi_plan_or_place(&plan, block, 1, m->n_classes, sizeof(double));
+    m->confusion = bpi_plan_or_place(&plan, block, confusion ? m->n_classes : 0, confusion_columns(m), sizeof(double));
 
-    m->scores = array(&plan, block, m->n_out, m->auc_rows, sizeof(bp_real));
-    m->positive = array(&plan, block, m->n_out, m->auc_rows, 1);
-    m->score_weights = array(&plan, block, 1, m->auc_rows, sizeof(double));
-    m->sorted = array(&plan, block, 1, m->auc_rows, sizeof(struct scored));
+    m->scores = bpi_plan_or_place(&plan, block, m->n_out, m->auc_rows, sizeof(bp_real));
+    m->positive = bpi_plan_or_place(&plan, block, m->n_out, m->auc_rows, 1);
+    m->score_weights = bpi_plan_or_place(&plan, block, 1, m->auc_rows, sizeof(double));
+    m->sorted = bpi_plan_or_place(&plan, block, 1, m->auc_rows, sizeof(struct scored));
 
-    m->output_results = array(&plan, block, 3, m->n_out, sizeof(double));
-    m->class_results = array(&plan, block, 4, m->n_classes, sizeof(double));
+    m->output_results = bpi_plan_or_place(&plan, block, 3, m->n_out, sizeof(double));
+    m->class_results = bpi_plan_or_place(&plan, block, 4, m->n_classes, sizeof(double));
     return plan;
 }
 

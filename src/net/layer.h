@@ -60,6 +60,7 @@ void bpi_layer_normalization_pull_back(const bp_layer *layer, const struct bpi_l
 struct bpi_sink {
     bp_real *base; /**< a block laid out as the parameters */
     bp_real alpha, beta;
+    bool skips_frozen; /**< nobody reads what frozen layers would get: it stays as it is, and is not computed */
 };
 
 /**

@@ -489,6 +489,40 @@ bp_status bp_network_set_scaling(bp_network *net, const bp_real *in_center, cons
     return BP_OK;
 }
 
+bp_status bp_network_scale_inputs(const bp_network *net, size_t rows, const bp_real *X, bp_real *to)
+{
+    BPI_TRY(bpi_network_check(__func__, "net", net));
+    BPI_NOT_NULL(X);
+    BPI_NOT_NULL(to);
+    bpi_scale_rows(rows, net->n_in, net->in_center, net->in_scale, X, to);
+    return BP_OK;
+}
+
+bp_status bp_network_scale_targets(const bp_network *net, size_t rows, const bp_real *T, bp_real *to)
+{
+    BPI_TRY(bpi_network_check(__func__, "net", net));
+    BPI_NOT_NULL(T);
+    BPI_NOT_NULL(to);
+    bpi_scale_rows(rows, net->n_out, net->out_center, net->out_scale, T, to);
+    return BP_OK;
+}
+
+/* ---- Freezing -------------------------------------------------------------------------------------------------------- */
+
+bp_status bp_network_set_frozen(bp_network *net, size_t layer, bool frozen)
+{
+    BPI_TRY(bpi_network_check(__func__, "net", net));
+    if (layer >= net->n_layers)
+        return bpi_fail(BP_ERR_SHAPE, "bp_network_set_frozen: layer is %zu, the network has %zu", layer, net->n_layers);
+
+    bp_segment *segments = (bp_segment *)net->parameters.segments; /* in the network's own block, const for users */
+    for (size_t s = 0; s < net->parameters.n_segments; s++)
+        if (segments[s].layer == layer)
+            segments[s].frozen = frozen;
+    net->layers[layer].frozen = frozen;
+    return BP_OK;
+}
+
 /* ---- Describing ------------------------------------------------------------------------------------------------------ */
 
 const char *bp_normalization_name(bp_normalization normalization)

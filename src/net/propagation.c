@@ -168,11 +168,26 @@ bp_status bp_network_loss(const bp_network *net, bp_workspace *ws, const bp_loss
 
 /* ---- Backward -------------------------------------------------------------------------------------------------------- */
 
+static bool is_wanted(const bp_layer *layer, const struct bpi_sink *sink)
+{
+    return sink != NULL && !(sink->skips_frozen && layer->frozen);
+}
+
+/* Where the walk down may end: at the lowest layer whose gradient is wanted, or at the inputs for dX. */
+static size_t lowest_wanted(const bp_network *net, const struct bpi_sink *sink, const bp_real *dX)
+{
+    size_t l = 0;
+    while (dX == NULL && l < net->n_layers && !is_wanted(&net->layers[l], sink))
+        l++;
+    return l;
+}
+
 void bpi_network_backward(const bp_network *net, bp_workspace *ws, const bp_real *dY, const struct bpi_sink *sink,
                           bp_real *dX, bp_real beta_dX)
 {
     const bp_real *dA_out = dY, *dZ = ws->dZ;
-    for (size_t l = net->n_layers; l-- > 0;) {
+    const size_t lowest = lowest_wanted(net, sink, dX);
+    for (size_t l = net->n_layers; l-- > lowest;) {
         const bp_layer *layer = &net->layers[l];
         const struct bpi_layer_pass pass = pass_of_layer(ws, l);
         bp_real *here = ws->dA[l % 2], *below = ws->dA[(l + 1) % 2];
@@ -185,11 +200,11 @@ void bpi_network_backward(const bp_network *net, bp_workspace *ws, const bp_real
             bpi_layer_normalization_pull_back(layer, &pass, dZ, here); /* not in place: ws->dZ must stay */
             dZ = here;
         }
-        if (l > 0)
+        if (l > lowest)
             bpi_layer_input_gradient(layer, ws->batch, dZ, (bp_real)0, below);
         else if (dX != NULL)
             bpi_layer_input_gradient(layer, ws->batch, dZ, beta_dX, dX);
-        if (sink != NULL)
+        if (is_wanted(layer, sink))
             bpi_layer_parameter_gradient(layer, &pass, dZ, sink, net->parameters.params);
         dA_out = below;
     }

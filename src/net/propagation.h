@@ -13,7 +13,8 @@
 /**
  * The backward walk of bp_network_backward(), on arguments already checked.
  *
- * A layer's dA_in is computed before the layer's own numbers go into the sink, so the sink may be net's parameters.
+ * A layer's dA_in is computed before the layer's own numbers go into the sink, so the sink may be net's parameters. The
+ * walk ends at the lowest layer of which anything is wanted.
  *
  * @param dY    NULL: start from ws->dZ
  * @param sink  NULL: no gradient of the parameters

@@ -24,8 +24,7 @@ struct layout {
 /* Plans an array; places it if there is a block. */
 static void *array(struct layout *layout, size_t rows, size_t columns, size_t size)
 {
-    const size_t offset = bpi_plan_matrix(&layout->plan, rows, columns, size);
-    return layout->block != NULL ? bpi_place(layout->block, offset) : NULL;
+    return bpi_plan_or_place(&layout->plan, layout->block, rows, columns, size);
 }
 
 static bp_real *numbers(struct layout *layout, size_t rows, size_t columns)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Penalties, clipping and checking of a gradient. It is never written to: what changes goes, a chunk at a time, to a buffer of
- * the caller's, and is computed again where it is needed again.
+ * Penalties, clipping and checking of a gradient. It is never written to: what changes goes, a chunk at a time, to a buffer
+ * of the caller's, and is computed again where it is needed again.
  */
 #include "optim/gradient.h"
 

@@ -13,15 +13,21 @@
 #include "backprop/parameters.h"
 #include "backprop/status.h"
 
-/** Refuses a gradient that, with its penalties, is not finite or too large for the rule; frozen segments aside. Writes nothing. */
+/**
+ * Refuses a gradient that, with its penalties, is not finite or too large for the rule;
+ * frozen segments aside. Writes nothing.
+ */
 bp_status bpi_gradient_check(const bp_optimizer *opt, const bp_parameters *parameters, const bp_real *grad);
 
-/** What clip_norm multiplies this gradient by, penalties and clip_value included; 1 without clip_norm. The gradient is finite. */
+/**
+ * What clip_norm multiplies this gradient by, penalties and clip_value included; 1
+ * without clip_norm. The gradient is finite.
+ */
 double bpi_gradient_clip_factor(const bp_optimizer *opt, const bp_parameters *parameters, const bp_real *grad);
 
 /**
- * The gradient as the rule gets it: g of n <= BPI_CHUNK numbers p of one segment, with penalties, clipped, with weight decay
- * where that is part of it. opt->clip_factor is this step's.
+ * The gradient as the rule gets it: g of n <= BPI_CHUNK numbers p of one segment, with penalties, clipped, with weight
+ * decay where that is part of it. opt->clip_factor is this step's.
  *
  * @param buffer  n numbers, holds the result unless there is nothing to do
  * @return buffer or g

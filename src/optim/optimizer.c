@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * An optimizer from init to free, and its step: the order in which gradient.c (penalties, clipping, checking) and rules.c (the
- * rules) get hold of the numbers, with decoupled weight decay and max-norm around them.
+ * An optimizer from init to free, and its step: the order in which gradient.c (penalties, clipping, checking) and rules.c
+ * (the rules) get hold of the numbers, with decoupled weight decay and max-norm around them.
  */
 #include "optim/optimizer.h"
 
@@ -141,8 +141,8 @@ void bpi_optimizer_begin_step(bp_optimizer *opt)
 }
 
 /*
- * What iRPROP+ minimises, and whether that has risen since the last step. Before the first it is compared with 0, but there is
- * nothing yet that could be taken back. For the other rules: 0 and false.
+ * What iRPROP+ minimises, and whether that has risen since the last step. Before the first it is compared with 0, but there
+ * is nothing yet that could be taken back. For the other rules: 0 and false.
  */
 static bp_status compare_loss(const bp_optimizer *opt, const bp_parameters *parameters, bp_real loss, double *now,
                               bool *risen)

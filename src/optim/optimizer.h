@@ -16,7 +16,10 @@
 /** Refuses a null, unmade or mismatched optimizer and a learning rate that is none; `function` stands in the sentence. */
 bp_status bpi_optimizer_check(const char *function, const bp_optimizer *opt, const bp_parameters *parameters);
 
-/** Whether a step is p -= r g for all parameters and nothing else, so that a matrix product with alpha = -r can be the update. */
+/**
+ * Whether a step is p -= r g for all parameters and nothing else, so that a matrix
+ * product with alpha = -r can be the update.
+ */
 bool bpi_optimizer_is_plain(const bp_optimizer *opt, const bp_parameters *parameters);
 
 /** Whether the rule makes sense only with the gradient of all rows (Rprop), so that mini-batches are to be refused. */
@@ -26,11 +29,11 @@ bool bpi_optimizer_needs_full_batch(const bp_optimizer *opt);
 void bpi_optimizer_begin_step(bp_optimizer *opt);
 
 /**
- * Steps some rows of a segment, penalties, clipping by value and max-norm included: after bpi_optimizer_begin_step(), each row
- * of what is not frozen once, in any order and from any number of threads. Their gradient is finite.
+ * Steps some rows of a segment, penalties, clipping by value and max-norm included: after bpi_optimizer_begin_step(), each
+ * row of what is not frozen once, in any order and from any number of threads. Their gradient is finite.
  *
- * opt->clip_factor is that of the last bp_optimizer_step(), 1 before the first: clip_norm needs the whole gradient, so with it,
- * and with BP_RPROP_PLUS, which needs the loss, only bp_optimizer_step() will do.
+ * opt->clip_factor is that of the last bp_optimizer_step(), 1 before the first: clip_norm needs the whole gradient, so with
+ * it, and with BP_RPROP_PLUS, which needs the loss, only bp_optimizer_step() will do.
  *
  * @param segment  not frozen
  * @param p, g     parameters and gradient from row `first` of the segment on

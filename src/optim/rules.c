@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The optimizers' rules. Each steps a stretch of numbers in loops that the compiler can vectorise; what depends on settings is
- * decided once a stretch. Where the rules come from stands in backprop/optimizer.h.
+ * The optimizers' rules. Each steps a stretch of numbers in loops that the compiler can vectorise; what depends on settings
+ * is decided once a stretch. Where the rules come from stands in backprop/optimizer.h.
  */
 #include "optim/rules.h"
 
@@ -101,7 +101,9 @@ static double nadam_momentum(const bp_optimizer *opt, double t)
     return (double)opt->settings.beta1 * (1 - pow(0.96, t * (double)opt->settings.momentum_decay) / 2);
 }
 
-/* factors: r (1 - u_t) / (1 - P_t), sqrt(1 - beta2^t), r u_(t+1) / (1 - P_(t+1)), with P_t = u_1 ... u_t among the scalars. */
+/*
+ * factors: r (1 - u_t) / (1 - P_t), sqrt(1 - beta2^t), r u_(t+1) / (1 - P_(t+1)), with P_t = u_1 ... u_t among the scalars.
+ */
 static void nadam_begin(bp_optimizer *opt)
 {
     const double r = (double)opt->learning_rate, t = (double)opt->n_steps;
@@ -192,7 +194,10 @@ static bp_real sign(bp_real x)
     return (bp_real)(x > (bp_real)0) - (bp_real)(x < (bp_real)0);
 }
 
-/* s *= 1.2 where the signs agree (agreement 1), s *= 0.5 where they do not (-1), within [1e-6, 50]. A size of 0 has not begun. */
+/*
+ * s *= 1.2 where the signs agree (agreement 1), s *= 0.5 where they do not (-1), within
+ * [1e-6, 50]. A size of 0 has not begun.
+ */
 static void grow_or_shrink(size_t n, bp_real first, const bp_real *agreement, bp_real *s)
 {
     const bp_real smallest = (bp_real)1e-6, largest = (bp_real)50, faster = (bp_real)1.2, slower = (bp_real)0.5;
@@ -205,11 +210,11 @@ static void grow_or_shrink(size_t n, bp_real first, const bp_real *agreement, bp
 }
 
 /*
- * Step sizes s, 0 until the first step that is not frozen, and signs of the last gradient. Signs, because the product of two
- * small gradients underflows.
+ * Step sizes s, 0 until the first step that is not frozen, and signs of the last gradient. Signs, because the
+ * product of two small gradients underflows.
  *
- * factors[0]: 1 where a step after which the sign has changed is taken back (iRPROP+, the loss has risen), else 0. That step was
- * -sign s with the sign and size before this one's, so it needs no array of its own.
+ * factors[0]: 1 where a step after which the sign has changed is taken back (iRPROP+, the loss has risen), else 0. That
+ * step was -sign s with the sign and size before this one's, so it needs no array of its own.
  */
 static void rprop_step(const bp_optimizer *opt, size_t n, bp_real *p, const bp_real *g, bp_real *const moments[])
 {

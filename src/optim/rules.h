@@ -24,7 +24,9 @@ struct bpi_rule {
     bool squares;                     /**< it squares the gradient, so that |g| must stay below sqrt(BP_REAL_MAX) */
     bool needs_full_batch;            /**< noise in the gradient spoils it */
     void (*begin)(bp_optimizer *opt); /**< sets opt->factors from n_steps and learning_rate; NULL: there are none */
-    /** Steps n <= BPI_CHUNK numbers p with gradient g; moments[i] is the stretch of the i-th moment that belongs to them. */
+    /**
+     * Steps n <= BPI_CHUNK numbers p with gradient g; moments[i] is the stretch of the i-th moment that belongs to them.
+     */
     void (*step)(const bp_optimizer *opt, size_t n, bp_real *p, const bp_real *g, bp_real *const moments[]);
 };
 
@@ -34,7 +36,10 @@ const struct bpi_rule *bpi_rule(bp_optimizer_kind kind);
 /** How many arrays of n_params these settings keep. */
 size_t bpi_rule_moments(const bp_optimizer_config *settings);
 
-/** 0 in place of what is below the range of normal numbers: a moment that decays would stay there for ever, where each operation is slow. */
+/**
+ * 0 in place of what is below the range of normal numbers: a moment that decays would stay there
+ * for ever, where each operation is slow.
+ */
 static inline bp_real bpi_flushed(bp_real x)
 {
     return BPI_FABS(x) < BP_REAL_MIN ? (bp_real)0 : x;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Learning rates by the count of steps, a function of that count for each kind, and the plateau, which goes by the loss instead.
- * All in double, whatever bp_real is: a rate is computed once a step.
+ * Learning rates by the count of steps, a function of that count for each kind, and the plateau, which goes by the loss
+ * instead. All in double, whatever bp_real is: a rate is computed once a step.
  */
 #include "base/real.h"
 

@@ -10,7 +10,10 @@
 #include "backprop/optimizer.h"
 #include "backprop/status.h"
 
-/** Copies `config` to *settings, fills in the defaults, leaves the allocator out. Refuses what bp_optimizer_config rules out. */
+/**
+ * Copies `config` to *settings, fills in the defaults, leaves the allocator out.
+ * Refuses what bp_optimizer_config rules out.
+ */
 bp_status bpi_optimizer_settings(const bp_optimizer_config *config, bp_optimizer_config *settings);
 
 #endif

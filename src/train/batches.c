@@ -35,14 +35,6 @@ size_t bpi_batches_size(const struct bpi_batches *batches, size_t first)
 
 /* ---- Memory ---------------------------------------------------------------------------------------------------------- */
 
-static void *plan_or_place(struct bpi_plan *plan, void *block, bool wanted, size_t rows, size_t columns, size_t size)
-{
-    if (!wanted)
-        return NULL;
-    const size_t offset = bpi_plan_matrix(plan, rows, columns, size);
-    return block != NULL ? bpi_place(block, offset) : NULL;
-}
-
 void bpi_batches_plan(struct bpi_batches *batches, bool any_order, struct bpi_plan *plan, void *block)
 {
     const bp_dataset *data = batches->data;
@@ -55,10 +47,10 @@ void bpi_batches_plan(struct bpi_batches *batches, bool any_order, struct bpi_pl
     const bool labels = data->labels.data != NULL && (any_order || !bpi_labels_are_direct(&data->labels));
     const size_t rows = bpi_batches_most(batches);
 
-    batches->buffers.X = plan_or_place(plan, block, X, rows, data->n_in, sizeof(bp_real));
-    batches->buffers.T = plan_or_place(plan, block, T, rows, data->n_out, sizeof(bp_real));
-    batches->buffers.weights = plan_or_place(plan, block, weights, rows, 1, sizeof(bp_real));
-    batches->buffers.labels = plan_or_place(plan, block, labels, rows, 1, sizeof(int32_t));
+    batches->buffers.X = bpi_plan_or_place(plan, block, X ? rows : 0, data->n_in, sizeof(bp_real));
+    batches->buffers.T = bpi_plan_or_place(plan, block, T ? rows : 0, data->n_out, sizeof(bp_real));
+    batches->buffers.weights = bpi_plan_or_place(plan, block, weights ? rows : 0, 1, sizeof(bp_real));
+    batches->buffers.labels = bpi_plan_or_place(plan, block, labels ? rows : 0, 1, sizeof(int32_t));
 }
 
 /* ---- Their numbers --------------------------------------------------------------------------------------------------- */

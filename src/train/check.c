@@ -19,10 +19,10 @@ static bp_status check_at_least_0(const char *name, bp_real x)
     return BP_OK;
 }
 
-static bp_status check_scaling_kind(const char *name, bp_scaling_kind kind)
+bp_status bpi_check_scaling_kind(const char *function, const char *name, bp_scaling_kind kind)
 {
     if ((size_t)kind >= BP_N_SCALING_KINDS)
-        return bpi_fail(BP_ERR_ARGUMENT, "training: %s: %d is no scaling", name, (int)kind);
+        return bpi_fail(BP_ERR_ARGUMENT, "%s: %s: %d is no scaling", function, name, (int)kind);
     return BP_OK;
 }
 
@@ -35,8 +35,8 @@ static bp_status check_numbers(const bp_train_config *config)
     if (!(fraction >= (bp_real)0 && fraction < (bp_real)1))
         return bpi_fail(BP_ERR_ARGUMENT, "training: validation_fraction is %g, expected 0 <= validation_fraction < 1",
                         (double)fraction);
-    BPI_TRY(check_scaling_kind("scale_inputs", config->scale_inputs));
-    BPI_TRY(check_scaling_kind("scale_targets", config->scale_targets));
+    BPI_TRY(bpi_check_scaling_kind("training", "scale_inputs", config->scale_inputs));
+    BPI_TRY(bpi_check_scaling_kind("training", "scale_targets", config->scale_targets));
     return bp_schedule_check(&config->schedule);
 }
 
@@ -59,6 +59,16 @@ static bp_status check_validation(const bp_train_config *config)
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
         if (settings[i].is_set && !settings[i].has_what_it_needs)
             return bpi_fail(BP_ERR_ARGUMENT, "training: %s needs %s", settings[i].name, settings[i].needs);
+    return BP_OK;
+}
+
+bp_status bpi_check_rows(const char *function, const bp_dataset *data, const size_t *rows, size_t n_rows)
+{
+    if (rows != NULL && n_rows == 0)
+        return bpi_fail(BP_ERR_SHAPE, "%s: n_rows is 0", function);
+    for (size_t i = 0; rows != NULL && i < n_rows; i++)
+        if (rows[i] >= data->rows)
+            return bpi_fail(BP_ERR_SHAPE, "%s: rows[%zu] is %zu, the data have %zu rows", function, i, rows[i], data->rows);
     return BP_OK;
 }
 
@@ -91,7 +101,7 @@ bp_status bpi_check_scaled_targets(const char *function, const bp_network *net, 
     if (output_of(net) == BP_SIGMOID || output_of(net) == BP_SOFTMAX)
         return bpi_fail(BP_ERR_UNSUPPORTED, "%s: the targets of a %s output are probabilities, which are not scaled",
                         function, bp_activation_name(output_of(net)));
-    if (bpi_loss(loss->kind)->range != BPI_ANY_TARGET)
+    if (loss != NULL && bpi_loss(loss->kind)->range != BPI_ANY_TARGET)
         return bpi_fail(BP_ERR_UNSUPPORTED, "%s: scaled targets may be below 0, which %s does not take", function,
                         bp_loss_name(loss->kind));
     if (data->labels.data != NULL)

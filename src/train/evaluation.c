@@ -15,19 +15,13 @@
 
 /* ---- Memory ---------------------------------------------------------------------------------------------------------- */
 
-static bp_real *plan_or_place(struct bpi_plan *plan, void *block, size_t rows, size_t columns)
-{
-    const size_t offset = bpi_plan_matrix(plan, rows, columns, sizeof(bp_real));
-    return block != NULL ? bpi_place(block, offset) : NULL;
-}
-
 void bpi_evaluation_plan(struct bpi_evaluation *evaluation, bool any_order, struct bpi_plan *plan, void *block)
 {
     const size_t rows = bpi_batches_most(&evaluation->batches), n_out = evaluation->net->n_out;
     bpi_batches_plan(&evaluation->batches, any_order, plan, block);
     if (evaluation->scales_targets) {
-        evaluation->Y = plan_or_place(plan, block, rows, n_out);
-        evaluation->T = plan_or_place(plan, block, rows, n_out);
+        evaluation->Y = bpi_plan_or_place(plan, block, rows, n_out, sizeof(bp_real));
+        evaluation->T = bpi_plan_or_place(plan, block, rows, n_out, sizeof(bp_real));
     }
 }
 
@@ -84,17 +78,6 @@ bp_status bpi_evaluate(struct bpi_evaluation *evaluation, const bp_loss *loss, b
 
 /* ---- Public ---------------------------------------------------------------------------------------------------------- */
 
-static bp_status check_rows(const bp_dataset *data, const bp_evaluation_config *config)
-{
-    if (config->rows != NULL && config->n_rows == 0)
-        return bpi_fail(BP_ERR_SHAPE, "bp_evaluate: n_rows is 0");
-    for (size_t i = 0; config->rows != NULL && i < config->n_rows; i++)
-        if (config->rows[i] >= data->rows)
-            return bpi_fail(BP_ERR_SHAPE, "bp_evaluate: rows[%zu] is %zu, the data have %zu rows", i, config->rows[i],
-                            data->rows);
-    return BP_OK;
-}
-
 static bp_status check_metrics(const bp_network *net, const bp_metrics *metrics)
 {
     if (metrics->n_out == 0)
@@ -118,7 +101,7 @@ static bp_status check_evaluation(const bp_network *net, const bp_dataset *data,
     if (config->loss != NULL && net->scales_outputs)
         BPI_TRY(bpi_check_scaled_targets("bp_evaluate", net, data, config->loss));
     BPI_TRY(bpi_check_data("bp_evaluate", net, data, config->loss));
-    return check_rows(data, config);
+    return bpi_check_rows("bp_evaluate", data, config->rows, config->n_rows);
 }
 
 static struct bpi_evaluation measure(const bp_network *net, const bp_dataset *data, const bp_evaluation_config *config)

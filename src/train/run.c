@@ -6,9 +6,9 @@
 
 #include <assert.h>
 
-#include "backprop/split.h"
 #include "base/memory.h"
 #include "base/status.h"
+#include "data/split.h"
 #include "math/loss.h"
 #include "net/layer.h"
 #include "net/workspace.h"
@@ -31,15 +31,6 @@ static bool needs_rows(const bp_network *net)
 static size_t smaller(size_t a, size_t b)
 {
     return a < b ? a : b;
-}
-
-/* Rows that bp_split() will hold out for validation: 0 if that is not asked for. */
-static size_t count_split(const bp_train_config *config, size_t rows)
-{
-    if (config->validation_fraction == (bp_real)0)
-        return 0;
-    const size_t nearest = (size_t)((double)config->validation_fraction * (double)rows + 0.5);
-    return nearest < 1 ? 1 : smaller(nearest, rows - 1);
 }
 
 static void measure_batches(struct bp_trainer_run *run, size_t n_rows)
@@ -91,9 +82,10 @@ static bp_status check_batches(const struct bp_trainer_run *run)
 static bp_status measure(struct bp_trainer_run *run)
 {
     const bp_train_config *config = &run->config;
-    if (config->validation_fraction > (bp_real)0 && run->data.rows < 2)
+    const bool splits = config->validation_fraction > (bp_real)0;
+    if (splits && run->data.rows < 2)
         return bpi_fail(BP_ERR_SHAPE, "training: one row cannot be split for validation");
-    const size_t n_split_off = count_split(config, run->data.rows);
+    const size_t n_split_off = splits ? bpi_split_held_out((double)config->validation_fraction, run->data.rows) : 0;
     run->epochs = config->epochs != 0 ? config->epochs : DEFAULT_EPOCHS;
     run->allocator = config->allocator != NULL ? bpi_allocator_or_default(config->allocator) : run->net->allocator;
     run->scaled_inputs = run->net->scales_inputs;
@@ -106,22 +98,13 @@ static bp_status measure(struct bp_trainer_run *run)
 
 /* ---- Memory ---------------------------------------------------------------------------------------------------------- */
 
-/* Plans an array and, with a block, places it: both in one walk, so that they cannot disagree. */
-static void *plan_or_place(struct bpi_plan *plan, void *block, bool wanted, size_t n, size_t size)
-{
-    if (!wanted)
-        return NULL;
-    const size_t offset = bpi_plan_array(plan, n, size);
-    return block != NULL ? bpi_place(block, offset) : NULL;
-}
-
 static void lay_out_snapshot(struct bpi_snapshot *snapshot, const struct bp_trainer_run *run, bool with_optimizer,
                              struct bpi_plan *plan, void *block)
 {
-    const size_t n_state = run->net->n_state, n_opt = run->opt->n_state;
-    snapshot->params = plan_or_place(plan, block, true, run->opt->n_params, sizeof(bp_real));
-    snapshot->net_state = plan_or_place(plan, block, n_state > 0, n_state, sizeof(bp_real));
-    snapshot->opt_state = plan_or_place(plan, block, with_optimizer && n_opt > 0, n_opt, sizeof(bp_real));
+    const size_t n_opt = with_optimizer ? run->opt->n_state : 0, size = sizeof(bp_real);
+    snapshot->params = bpi_plan_or_place(plan, block, 1, run->opt->n_params, size);
+    snapshot->net_state = bpi_plan_or_place(plan, block, 1, run->net->n_state, size);
+    snapshot->opt_state = bpi_plan_or_place(plan, block, 1, n_opt, size);
 }
 
 /* The run itself is the first array, at the beginning of the block. */
@@ -131,8 +114,8 @@ static struct bpi_plan lay_out(struct bp_trainer_run *run, void *block)
     const bool splits = run->config.validation_fraction > (bp_real)0, ordered = run->shuffled || splits;
     (void)bpi_plan_array(&plan, 1, sizeof *run);
     lay_out_snapshot(&run->good, run, true, &plan, block);
-    run->grad = plan_or_place(&plan, block, !run->plain, run->opt->n_params, sizeof(bp_real));
-    run->order = plan_or_place(&plan, block, ordered, run->data.rows, sizeof(size_t));
+    run->grad = bpi_plan_or_place(&plan, block, !run->plain, run->opt->n_params, sizeof(bp_real));
+    run->order = bpi_plan_or_place(&plan, block, ordered, run->data.rows, sizeof(size_t));
     run->batches.order = run->order;
     bpi_batches_plan(&run->batches, ordered, &plan, block);
     if (run->validates) {

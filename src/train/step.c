@@ -4,6 +4,8 @@
  */
 #include "train/step.h"
 
+#include <stdio.h>
+
 #include "backprop/propagation.h"
 #include "base/status.h"
 #include "math/loss.h"
@@ -13,12 +15,15 @@
 bp_status bpi_run_diverged(const struct bp_trainer_run *run, const bp_progress *at, const char *what)
 {
     const bool returns_to_best = run->config.restore_best && at->best_epoch != 0;
+    const size_t good = returns_to_best ? at->best_epoch : at->epoch - 1;
+    char whose[48] = "from before training";
+    if (good > 0)
+        (void)snprintf(whose, sizeof whose, "of the end of epoch %zu", good);
     return bpi_fail(
         BP_ERR_DIVERGED,
         "training: %s not finite at epoch %zu, step %zu of %zu, learning rate %g (loss %g); the network has the "
-        "parameters of the end of epoch %zu",
-        what, at->epoch, at->step, at->steps, (double)at->learning_rate, (double)at->loss,
-        returns_to_best ? at->best_epoch : at->epoch - 1);
+        "parameters %s",
+        what, at->epoch, at->step, at->steps, (double)at->learning_rate, (double)at->loss, whose);
 }
 
 /* ---- The rate -------------------------------------------------------------------------------------------------------- */
@@ -100,11 +105,16 @@ static void descend_directly(struct bp_trainer_run *run)
     bpi_network_backward(run->net, &run->ws, NULL, &sink, NULL, (bp_real)0);
 }
 
-/* Adds a batch's gradient by its share, so that the mean over several batches is that over all their rows. */
+/*
+ * Adds a batch's gradient by its share, so that the mean over several batches is that over all their rows.
+ * Optimizers do not look at what is frozen.
+ */
 static void add_gradient(struct bp_trainer_run *run, double before, double weight, bool is_first)
 {
     const double all = before + weight;
-    struct bpi_sink sink = { .base = run->grad, .alpha = (bp_real)1, .beta = is_first ? (bp_real)0 : (bp_real)1 };
+    struct bpi_sink sink = {
+        .base = run->grad, .alpha = (bp_real)1, .beta = is_first ? (bp_real)0 : (bp_real)1, .skips_frozen = true
+    };
     if (is_mean(run) && !is_first) {
         sink.alpha = (bp_real)(all > 0 ? weight / all : 0);
         sink.beta = (bp_real)(all > 0 ? before / all : 0);

@@ -9,7 +9,9 @@
 
 #include "train/run.h"
 
-/** Takes the rows from run->next_row on and changes the parameters; notes it in `at`. On failure they may be half changed. */
+/**
+ * Takes the rows from run->next_row on and changes the parameters; notes it in `at`. On failure they may be half changed.
+ */
 bp_status bpi_run_step(struct bp_trainer_run *run, bp_progress *at);
 
 /** BP_ERR_DIVERGED, with what was not finite ("the loss is"), where, and what the network will have in its place. */

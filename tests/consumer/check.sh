@@ -52,7 +52,27 @@ as_subdirectory() {
     grep -q '^BACKPROP_BUILD_TESTS:BOOL=OFF$' "$work/subdirectory/CMakeCache.txt" || fail 'BACKPROP_BUILD_TESTS is not OFF'
     grep -q '^BACKPROP_BUILD_EXAMPLES:BOOL=OFF$' "$work/subdirectory/CMakeCache.txt" ||
         fail 'BACKPROP_BUILD_EXAMPLES is not OFF'
+    grep -q '^BACKPROP_INSTALL:BOOL=OFF$' "$work/subdirectory/CMakeCache.txt" || fail 'BACKPROP_INSTALL is not OFF'
     run_programs subdirectory
+}
+
+# installs_files BUILD_DIRECTORY : whether installing that project installs anything
+installs_files() {
+    rm -rf "$work/installed"
+    mkdir "$work/installed"
+    quietly cmake --install "$work/$1" --prefix "$work/installed"
+    [ -n "$(find "$work/installed" -type f)" ]
+}
+
+# The consumer itself installs nothing, so what is installed is the library's.
+as_subdirectory_installs_on_request() {
+    say 'as a subdirectory the library is installed only if BACKPROP_INSTALL is set'
+    if installs_files subdirectory; then
+        fail 'a project that only uses libbackprop installs it'
+    fi
+    configure_and_build "$here" installing -DBACKPROP_SOURCE_DIR="$source_dir" -DBACKPROP_INSTALL=ON "$@"
+    installs_files installing || fail 'BACKPROP_INSTALL=ON installs nothing'
+    printf 'not by default; with BACKPROP_INSTALL=ON %d files\n' "$(find "$work/installed" -type f | wc -l)"
 }
 
 install_library() {
@@ -151,6 +171,7 @@ both_together() {
 }
 
 as_subdirectory "$@"
+as_subdirectory_installs_on_request "$@"
 install_library "$@"
 as_package
 by_pkgconfig
