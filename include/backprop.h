@@ -32,6 +32,7 @@
 
 #include "backprop/model_file.h" /* saving and loading networks */
 #include "backprop/weights.h"    /* weights from PyTorch */
+#include "backprop/fann_net.h"   /* networks from FANN */
 
 #include "backprop/optimizer.h"
 #include "backprop/schedule.h"       /* learning rates over time */

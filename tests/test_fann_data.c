@@ -4,7 +4,7 @@
  * they read back to the bit.
  */
 // NOLINTNEXTLINE(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): POSIX's own way to ask for it
-#define _POSIX_C_SOURCE 200809L /* symlink, mkdir, rmdir */
+#define _POSIX_C_SOURCE 200809L /* mkdir, rmdir */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -567,7 +567,6 @@ static void what_the_format_cannot_hold_is_refused(void **state)
     data.T.data = NULL;
     assert_int_equal(bp_fann_data_write(&data, "x.data", NULL), BP_ERR_ARGUMENT);
     assert_int_not_equal(access("x.data", F_OK), 0);
-    assert_int_not_equal(access("x.data.new", F_OK), 0);
 }
 
 /* The old file stays, and nothing new is there. */
@@ -581,42 +580,20 @@ static void assert_write_fails(const char *folder, const bp_dataset *data, const
     assert_true(test_heap_is_clean(&heap));
 }
 
-/* The new file leads to a device that is always full. */
-static void assert_a_full_disk_is_seen(const char *folder, const bp_dataset *data, const char *sentence)
-{
-    FILE *old = fopen(path_in(folder, "x.data"), "wb");
-    assert_non_null(old);
-    assert_true(fputs("old", old) >= 0 && fclose(old) == 0);
-    assert_int_equal(symlink("/dev/full", path_in(folder, "x.data.new")), 0);
-    assert_write_fails(folder, data, "x.data", sentence);
-    assert_int_not_equal(access(path_in(folder, "x.data.new"), F_OK), 0);
-    struct test_bytes content = test_file_content(path_in(folder, "x.data"));
-    assert_true(content.n == 3 && memcmp(content.data, "old", 3) == 0);
-    test_bytes_clear(&content);
-    assert_int_equal(remove(path_in(folder, "x.data")), 0);
-}
-
+/* What else may fail, and what is left behind then, is for test_writer.c. */
 static void a_failed_write_leaves_the_old_file_as_it_was(void **state)
 {
     (void)state;
-    static const bp_real zeros[100000];
     const bp_dataset small = { .rows = 4, .n_in = 2, .n_out = 1, .X = { .data = xor_X }, .T = { .data = xor_T } };
-    const bp_dataset large = { .rows = 100, .n_in = 1000, .n_out = 1, .X = { .data = zeros }, .T = { .data = zeros } };
     const char *folder = make_folder();
-    if (access("/dev/full", W_OK) == 0) {
-        assert_a_full_disk_is_seen(folder, &large, "writing failed (errno 28)");
-        assert_a_full_disk_is_seen(folder, &small, "closing failed (errno 28)");
-    }
-
-    assert_write_fails(folder, &small, "no/x.data", "cannot be opened (errno 2)");
+    assert_write_fails(folder, &small, "no/x.data", "cannot be made: no such file (errno 2)");
     char long_name[300];
     memset(long_name, 'n', sizeof long_name);
     long_name[sizeof long_name - 1] = '\0';
-    assert_write_fails(folder, &small, long_name, "cannot be opened (errno ");
+    assert_write_fails(folder, &small, long_name, "the path is too long (errno ");
 
     assert_int_equal(mkdir(path_in(folder, "sub"), 0700), 0); /* what a file cannot replace */
-    assert_write_fails(folder, &small, "sub", "cannot take its place (errno ");
-    assert_int_not_equal(access(path_in(folder, "sub.new"), F_OK), 0);
+    assert_write_fails(folder, &small, "sub", "it is a directory (errno ");
     assert_int_equal(rmdir(path_in(folder, "sub")), 0);
     assert_int_equal(rmdir(folder), 0);
 }
@@ -624,13 +601,21 @@ static void a_failed_write_leaves_the_old_file_as_it_was(void **state)
 static void writing_without_memory_is_an_error(void **state)
 {
     (void)state;
-    struct test_heap heap;
-    test_heap_init(&heap);
-    heap.fail_at = 1;
     const bp_dataset data = { .rows = 4, .n_in = 2, .n_out = 1, .X = { .data = xor_X }, .T = { .data = xor_T } };
-    assert_int_equal(bp_fann_data_write(&data, "x.data", &heap.allocator), BP_ERR_MEMORY);
-    assert_int_not_equal(access("x.data", F_OK), 0);
-    assert_true(test_heap_is_clean(&heap));
+    const char *folder = make_folder(), *path = path_in(folder, "x.data");
+    struct test_heap heap;
+    size_t fail_at = 0;
+    do {
+        test_heap_init(&heap);
+        heap.fail_at = ++fail_at;
+        const bp_status status = bp_fann_data_write(&data, path, &heap.allocator);
+        assert_int_equal(status, heap.n_failed > 0 ? BP_ERR_MEMORY : BP_OK);
+        assert_int_equal(access(path, F_OK) == 0, heap.n_failed == 0);
+        assert_true(test_heap_is_clean(&heap));
+    } while (heap.n_failed > 0);
+    assert_true(fail_at > 3);
+    assert_int_equal(remove(path), 0);
+    assert_int_equal(rmdir(folder), 0);
 }
 
 /* ---- gzip -------------------------------------------------------------------------------------------------------- */

@@ -66,14 +66,16 @@ void bp_fann_data_free(bp_fann_data *fann);
  * Writes a dataset. Labels become a row of zeros with a 1 at the class, as FANN has its classes; with a single output they
  * are its value, 0 or 1.
  *
- * The file is written under the name `path` with ".new" behind it and takes its own name when it is complete: a file that
- * was there before stays as it is when the call fails. Two calls at a time must not write the same file.
+ * The file is written under another name beside `path` and takes its own name when it is complete and on the disk: a file
+ * that was there before stays as it is when the call fails, and after a power failure one of the two is there, whole. A
+ * symbolic link is followed. The file has the access mode of the old one.
  *
  * @param data       as bp_dataset_check() asks; without weights, for which the format has no place
  * @param path       of the file
- * @param allocator  NULL: malloc and free. Asked for one row and the name
+ * @param allocator  NULL: malloc and free. Asked for one row, 64 KiB and the name
  * @return BP_OK; what bp_dataset_check() returns; BP_ERR_ARGUMENT for a null pointer or half an allocator;
- *         BP_ERR_UNSUPPORTED for weights; BP_ERR_IO if the file cannot be written, also for a full disk; BP_ERR_MEMORY
+ *         BP_ERR_UNSUPPORTED for weights; BP_ERR_IO if the file cannot be written, also for a full disk, a folder that
+ *         is read-only, or a `path` that is no regular file; BP_ERR_MEMORY
  */
 bp_status bp_fann_data_write(const bp_dataset *data, const char *path, const bp_allocator *allocator);
 

@@ -71,6 +71,8 @@
 #define bp_network_get_metadata bpf_network_get_metadata
 #define bp_network_init bpf_network_init
 #define bp_network_load bpf_network_load
+#define bp_network_load_fann bpf_network_load_fann
+#define bp_network_load_fann_memory bpf_network_load_fann_memory
 #define bp_network_load_memory bpf_network_load_memory
 #define bp_network_load_weights bpf_network_load_weights
 #define bp_network_load_weights_memory bpf_network_load_weights_memory

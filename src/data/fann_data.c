@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * FANN's files of training data: three sizes and the numbers they promise, between blanks.
- *
- * Writing goes to a file beside the target that is renamed at the end, by stdio alone: the old file survives every error
- * that the system reports, but nothing here waits for the disk, so a power failure may still lose both.
  */
 #include "backprop/fann_data.h"
 
-#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -20,6 +16,7 @@
 #include "store/number.h"
 #include "store/source.h"
 #include "store/text.h"
+#include "store/writer.h"
 
 /* ---- words ------------------------------------------------------------------------------------------------------- */
 
@@ -260,117 +257,60 @@ void bp_fann_data_free(bp_fann_data *fann)
 
 /* ---- writing ----------------------------------------------------------------------------------------------------- */
 
-#define MAX_NAME_LENGTH ((size_t)240) /* leaves room for the reason in a sentence of 511 bytes */
-
-struct writer {
-    const bp_dataset *data;
-    const char *path;
-    char *new_path; /* of the file beside it */
-    FILE *file;
-    struct bpi_batch_buffers row; /* memory for one row */
-    int32_t label;
-};
-
-static bp_status io_failure(const struct writer *writer, const char *what)
-{
-    const int number = errno;
-    const size_t length = strlen(writer->path);
-    const char *end_of_path = length <= MAX_NAME_LENGTH ? writer->path : writer->path + (length - MAX_NAME_LENGTH);
-    return bpi_fail(BP_ERR_IO, "%s: cannot be written: %s (errno %d)", end_of_path, what, number);
-}
-
-/* stdio remembers if any of this failed. */
-static void write_number(FILE *file, bp_real value, char behind)
+static void write_number(struct bpi_writer *writer, bp_real value, char behind)
 {
     char text[BPI_NUMBER_SIZE];
     size_t n = bpi_number_write((double)value, BPI_BINARY_REAL, text);
     text[n++] = behind; /* in place of the NUL */
-    (void)fwrite(text, 1, n, file);
+    bpi_writer_put(writer, text, n);
 }
 
-static void write_row(FILE *file, const bp_real *values, size_t n)
+static void write_row(struct bpi_writer *writer, const bp_real *values, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        write_number(file, values[i], i + 1 < n ? ' ' : '\n');
+        write_number(writer, values[i], i + 1 < n ? ' ' : '\n');
 }
 
 /* Zeros, and a 1 at the class; a single output is 1 for class 1, as bp_targets has it. */
-static void write_class(FILE *file, int32_t label, size_t n_out)
+static void write_class(struct bpi_writer *writer, int32_t label, size_t n_out)
 {
     const size_t hot = n_out == 1 ? (size_t)(1 - label) : (size_t)label;
     for (size_t i = 0; i < n_out; i++)
-        write_number(file, i == hot, i + 1 < n_out ? ' ' : '\n');
+        write_number(writer, i == hot, i + 1 < n_out ? ' ' : '\n');
 }
 
-static bp_status write_sample(const struct writer *writer, size_t row)
+static bp_status write_sample(struct bpi_writer *writer, const bp_dataset *data, size_t row,
+                              const struct bpi_batch_buffers *buffers)
 {
-    const bp_dataset *data = writer->data;
     const bp_real *x;
     bp_targets T;
-    BPI_TRY(bpi_dataset_gather(data, NULL, row, 1, &writer->row, &x, &T));
-    errno = 0;
-    write_row(writer->file, x, data->n_in);
+    BPI_TRY(bpi_dataset_gather(data, NULL, row, 1, buffers, &x, &T));
+    write_row(writer, x, data->n_in);
     if (T.labels != NULL)
-        write_class(writer->file, T.labels[0], data->n_out);
+        write_class(writer, T.labels[0], data->n_out);
     else
-        write_row(writer->file, T.values, data->n_out);
-    return ferror(writer->file) ? io_failure(writer, "writing failed") : BP_OK;
+        write_row(writer, T.values, data->n_out);
+    return writer->status;
 }
 
-static bp_status write_samples(const struct writer *writer)
+static bp_status write_samples(struct bpi_writer *writer, const bp_dataset *data, const struct bpi_batch_buffers *buffers)
 {
-    const bp_dataset *data = writer->data;
-    (void)fprintf(writer->file, "%zu %zu %zu\n", data->rows, data->n_in, data->n_out);
+    bpi_writer_print(writer, "%zu %zu %zu\n", data->rows, data->n_in, data->n_out);
     for (size_t row = 0; row < data->rows; row++)
-        BPI_TRY(write_sample(writer, row));
+        BPI_TRY(write_sample(writer, data, row, buffers));
     return BP_OK;
 }
 
-static bp_status write_and_close(const struct writer *writer)
+static bp_status write_file(const char *path, const bp_dataset *data, const struct bpi_batch_buffers *buffers,
+                            const bp_allocator *allocator)
 {
-    const bp_status status = write_samples(writer);
-    errno = 0;
-    const bool closed = fclose(writer->file) == 0; /* a full disk may show only here */
-    if (status != BP_OK)
-        return status;
-    return closed ? BP_OK : io_failure(writer, "closing failed");
-}
-
-static bp_status write_new_file(struct writer *writer)
-{
-    errno = 0;
-    writer->file = fopen(writer->new_path, "wb");
-    if (writer->file == NULL)
-        return io_failure(writer, "the new file beside it, with .new behind its name, cannot be opened");
-
-    bp_status status = write_and_close(writer);
-    errno = 0;
-    if (status == BP_OK && rename(writer->new_path, writer->path) != 0)
-        status = io_failure(writer, "the new file beside it, with .new behind its name, cannot take its place");
-    if (status != BP_OK)
-        (void)remove(writer->new_path); /* what it is left over from is reported already */
+    struct bpi_writer writer;
+    BPI_TRY(bpi_writer_open_path(&writer, path, allocator));
+    const bp_status status = write_samples(&writer, data, buffers);
+    if (status == BP_OK)
+        return bpi_writer_finish(&writer);
+    bpi_writer_abandon(&writer);
     return status;
-}
-
-/* Memory for a row, and the name of the new file. */
-static bp_status prepare(struct writer *writer, const bp_allocator *allocator, void **block)
-{
-    static const char suffix[] = ".new";
-    const bp_dataset *data = writer->data;
-    const size_t length = strlen(writer->path);
-    struct bpi_plan plan = { 0 };
-    const size_t X = bpi_plan_array(&plan, data->n_in, sizeof(bp_real));
-    const size_t T = bpi_plan_array(&plan, data->labels.data == NULL ? data->n_out : 0, sizeof(bp_real));
-    const size_t new_path = bpi_plan_array(&plan, length + sizeof suffix, 1);
-    BPI_TRY(bpi_plan_allocate(&plan, "bp_fann_data_write", allocator, block));
-
-    writer->row.X = bpi_place(*block, X);
-    writer->row.T = bpi_place(*block, T);
-    writer->row.labels = &writer->label;
-    writer->new_path = bpi_place(*block, new_path);
-    memcpy(writer->new_path, writer->path, length);
-    memcpy(writer->new_path + length, suffix, sizeof suffix);
-    return BP_OK;
 }
 
 bp_status bp_fann_data_write(const bp_dataset *data, const char *path, const bp_allocator *allocator)
@@ -383,10 +323,15 @@ bp_status bp_fann_data_write(const bp_dataset *data, const char *path, const bp_
                         __func__);
 
     const bp_allocator heap = bpi_allocator_or_default(allocator);
-    struct writer writer = { .data = data, .path = path };
+    struct bpi_plan plan = { 0 };
+    const size_t X = bpi_plan_array(&plan, data->n_in, sizeof(bp_real));
+    const size_t T = bpi_plan_array(&plan, data->labels.data == NULL ? data->n_out : 0, sizeof(bp_real));
     void *block;
-    BPI_TRY(prepare(&writer, &heap, &block));
-    const bp_status status = write_new_file(&writer);
+    BPI_TRY(bpi_plan_allocate(&plan, __func__, &heap, &block));
+
+    int32_t label;
+    const struct bpi_batch_buffers row = { .X = bpi_place(block, X), .T = bpi_place(block, T), .labels = &label };
+    const bp_status status = write_file(path, data, &row, &heap);
     bpi_release(&heap, block);
     return status;
 }

@@ -204,10 +204,15 @@ static unsigned long process_number(void)
     return 0;
 }
 
+/* Opening it for changes, which changes nothing, tells directories and what is write-protected from files. */
 static bp_status find_target(const struct bpi_writer *writer, struct access_mode *mode)
 {
-    (void)writer;
     mode->is_known = false;
+    errno = 0;
+    FILE *old = fopen(writer->target, "r+b");
+    if (old == NULL)
+        return errno == ENOENT ? BP_OK : io_failure(writer, "cannot be written");
+    (void)fclose(old);
     return BP_OK;
 }
 
@@ -240,12 +245,28 @@ static bool close_file(const struct bpi_writer *writer)
     return fclose(writer->stream) == 0;
 }
 
-/* Some systems rename only to names that are free. */
+/* Some systems rename only to names that are free: then the old file goes aside, and comes back if that does not help. */
 static bool replace_target(const struct bpi_writer *writer)
 {
+    static const char ending[] = ".old";
     if (rename(writer->temporary, writer->target) == 0)
         return true;
-    return remove(writer->target) == 0 && rename(writer->temporary, writer->target) == 0;
+    const size_t length = strlen(writer->temporary);
+    char *aside = bpi_allocate(&writer->allocator, length + sizeof ending);
+    if (aside == NULL)
+        return false;
+    memcpy(aside, writer->temporary, length);
+    memcpy(aside + length, ending, sizeof ending);
+
+    bool is_done = false;
+    if (rename(writer->target, aside) == 0) {
+        is_done = rename(writer->temporary, writer->target) == 0;
+        const int reason = errno;
+        (void)(is_done ? remove(aside) : rename(aside, writer->target));
+        errno = reason;
+    }
+    bpi_release(&writer->allocator, aside);
+    return is_done;
 }
 
 static void sync_folder(const struct bpi_writer *writer)
@@ -384,7 +405,7 @@ void bpi_writer_print(struct bpi_writer *writer, const char *format, ...)
     if (writer->status != BP_OK)
         return;
     if (n < 0) {
-        keep_failure(writer, bpi_fail(BP_ERR_TOO_LARGE, "%s: a text too long to print", writer->name));
+        keep_failure(writer, bpi_fail(BP_ERR_TOO_LARGE, "%s: a text that is too long or cannot be printed", writer->name));
     } else if ((size_t)n < sizeof text) {
         bpi_writer_put(writer, text, (size_t)n);
     } else {

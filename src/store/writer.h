@@ -16,8 +16,8 @@
  * The folder's sync is asked for but not insisted on: some file systems have none, and by then the new file stands in place.
  * If it does not happen, a power failure may bring the old file back, whole.
  *
- * Where there is no POSIX, stdio must do: nothing is synced, links are replaced, and if the system does not rename onto files that
- * exist, there is a moment without target.
+ * Where there is no POSIX, stdio must do: nothing is synced, links are replaced, access modes are new, and if the system does not
+ * rename onto files that exist, there is a moment without target.
  */
 #ifndef BPI_STORE_WRITER_H
 #define BPI_STORE_WRITER_H
