@@ -30,9 +30,10 @@
 #include "backprop/propagation.h" /* forward, loss, backward, predict */
 #include "backprop/fit.h"         /* fitting the scaling of a network to data */
 
-#include "backprop/model_file.h" /* saving and loading networks */
-#include "backprop/weights.h"    /* weights from PyTorch */
-#include "backprop/fann_net.h"   /* networks from FANN */
+#include "backprop/model_file.h"  /* saving and loading networks */
+#include "backprop/weights.h"     /* weights from PyTorch */
+#include "backprop/fann_net.h"    /* networks from FANN */
+#include "backprop/export_onnx.h" /* networks for ONNX Runtime */
 
 #include "backprop/optimizer.h"
 #include "backprop/schedule.h"       /* learning rates over time */
