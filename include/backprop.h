@@ -38,6 +38,7 @@
 #include "backprop/optimizer.h"
 #include "backprop/schedule.h"       /* learning rates over time */
 #include "backprop/trainer.h"        /* training that can be interrupted */
+#include "backprop/checkpoint.h"     /* training that goes on in another process */
 #include "backprop/train.h"          /* training in one call */
 #include "backprop/metrics.h"        /* accuracy and errors, batch by batch */
 #include "backprop/evaluation.h"     /* how good a network is on data */

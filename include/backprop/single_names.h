@@ -153,7 +153,11 @@
 #define bp_trainer_cancel bpf_trainer_cancel
 #define bp_trainer_free bpf_trainer_free
 #define bp_trainer_init bpf_trainer_init
+#define bp_trainer_restore bpf_trainer_restore
+#define bp_trainer_restore_memory bpf_trainer_restore_memory
 #define bp_trainer_run bpf_trainer_run
+#define bp_trainer_save bpf_trainer_save
+#define bp_trainer_save_memory bpf_trainer_save_memory
 #define bp_version bpf_version
 #define bp_view bpf_view
 #define bp_weights_config bpf_weights_config

@@ -60,7 +60,7 @@ typedef enum bp_signal {
 
 /**
  * A user's function, called in the thread that trains. It must not change the network, the optimizer or the data, nor call
- * anything but bp_trainer_cancel() on the trainer.
+ * anything but bp_trainer_cancel() and bp_trainer_save() on the trainer.
  */
 typedef bp_signal (*bp_train_callback)(const bp_progress *progress, void *user);
 

@@ -130,6 +130,18 @@ void bpi_contents_tensor(struct bpi_contents *contents, const char *name, enum b
     (void)append(contents, &contents->tensors, &tensor, sizeof tensor);
 }
 
+size_t bpi_contents_n_entries(const struct bpi_contents *contents)
+{
+    return contents->entries.n / sizeof(struct entry);
+}
+
+void bpi_contents_entry(const struct bpi_contents *contents, size_t i, const char **key, const char **value)
+{
+    const struct entry *entries = contents->entries.data;
+    *key = entries[i].key;
+    *value = entries[i].value;
+}
+
 void bpi_contents_release(struct bpi_contents *contents)
 {
     for (struct text *text = contents->texts, *next; text != NULL; text = next) {

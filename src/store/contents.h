@@ -58,6 +58,10 @@ void bpi_contents_tensor(struct bpi_contents *contents, const char *name, enum b
  */
 bp_status bpi_contents_write(const struct bpi_contents *contents, struct bpi_writer *writer);
 
+/** How many entries have been added, and the i-th of them; the texts are the contents'. For contents without a failure. */
+size_t bpi_contents_n_entries(const struct bpi_contents *contents);
+void bpi_contents_entry(const struct bpi_contents *contents, size_t i, const char **key, const char **value);
+
 /** Gives everything back and zeroes the struct. */
 void bpi_contents_release(struct bpi_contents *contents);
 

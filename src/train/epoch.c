@@ -9,14 +9,20 @@
 #include "train/snapshot.h"
 #include "train/step.h"
 
+size_t bpi_run_steps_of_epoch(const struct bp_trainer_run *run)
+{
+    const size_t batches = bpi_batches_count(&run->batches);
+    return batches / run->accumulate + (batches % run->accumulate != 0);
+}
+
 static void begin_epoch(struct bp_trainer_run *run, bp_progress *at)
 {
-    const size_t batches = bpi_batches_count(&run->batches), best_epoch = at->best_epoch;
+    const size_t best_epoch = at->best_epoch;
     run->epoch_loss = run->epoch_weight = 0;
     *at = (bp_progress){ .net = run->net,
                          .epoch = run->n_epochs_done + 1,
                          .epochs = run->epochs,
-                         .steps = batches / run->accumulate + (batches % run->accumulate != 0),
+                         .steps = bpi_run_steps_of_epoch(run),
                          .rows = run->batches.n_rows,
                          .best_epoch = best_epoch };
     if (run->shuffled)
@@ -78,11 +84,9 @@ static bool wants_to_stop(bp_train_callback callback, const struct bp_trainer_ru
     return callback != NULL && callback(at, run->config.user) != BP_CONTINUE;
 }
 
-static bp_stop_reason reason_to_stop(const struct bp_trainer_run *run, const bp_progress *at)
+bp_stop_reason bpi_run_reason_to_stop(const struct bp_trainer_run *run, const bp_progress *at)
 {
     const bp_train_config *config = &run->config;
-    if (wants_to_stop(config->on_epoch, run, at))
-        return BP_STOPPED_CALLBACK;
     if (config->target_loss > (bp_real)0 && at->epoch_loss <= config->target_loss)
         return BP_STOPPED_TARGET;
     if (config->patience > 0 && run->epochs_without_improvement >= config->patience)
@@ -101,7 +105,7 @@ static bp_status end_epoch(struct bp_trainer_run *run, bp_progress *at, bp_train
         (void)bp_plateau_update(&run->plateau, &run->config.schedule,
                                 run->validates ? run->validation_result.loss : (double)at->epoch_loss);
     record(at, report);
-    report->reason = reason_to_stop(run, at);
+    report->reason = wants_to_stop(run->config.on_epoch, run, at) ? BP_STOPPED_CALLBACK : bpi_run_reason_to_stop(run, at);
     at->validation = NULL;
     return BP_OK;
 }
@@ -119,6 +123,21 @@ static bp_status check_result(struct bp_trainer_run *run, const bp_progress *at)
     return BP_OK;
 }
 
+static bp_status finish_epoch(struct bp_trainer_run *run, bp_progress *at, bp_train_report *report)
+{
+    BPI_TRY(check_result(run, at));
+    return end_epoch(run, at, report);
+}
+
+bp_status bpi_run_catch_up(struct bp_trainer_run *run, bp_progress *at, bp_train_report *report)
+{
+    if (run->next_row == run->batches.n_rows)
+        return finish_epoch(run, at, report);
+    if (run->next_row == 0 && run->n_epochs_done > 0)
+        report->reason = bpi_run_reason_to_stop(run, at);
+    return BP_OK;
+}
+
 bp_status bpi_run_move(struct bp_trainer_run *run, bp_progress *at, bp_train_report *report)
 {
     if (run->next_row == 0)
@@ -126,11 +145,11 @@ bp_status bpi_run_move(struct bp_trainer_run *run, bp_progress *at, bp_train_rep
     BPI_TRY(bpi_run_step(run, at));
     report->n_steps = run->n_steps_done;
 
-    const bool stopped = wants_to_stop(run->config.on_step, run, at), ended = run->next_row == run->batches.n_rows;
-    if (stopped || ended)
+    const bool stopped = wants_to_stop(run->config.on_step, run, at);
+    if (run->next_row == run->batches.n_rows)
+        BPI_TRY(finish_epoch(run, at, report));
+    else if (stopped)
         BPI_TRY(check_result(run, at));
-    if (ended)
-        BPI_TRY(end_epoch(run, at, report));
     if (stopped)
         report->reason = BP_STOPPED_CALLBACK;
     return BP_OK;

@@ -12,4 +12,16 @@
 /** Does one step and what belongs to it: callbacks, validation, history. Sets report->reason if training ends with it. */
 bp_status bpi_run_move(struct bp_trainer_run *run, bp_progress *at, bp_train_report *report);
 
+/**
+ * Does what was still to come behind the callback in which the run was saved, of which there is nothing in a run that was not
+ * restored: the end of the epoch, or only to see whether training ends with it.
+ */
+bp_status bpi_run_catch_up(struct bp_trainer_run *run, bp_progress *at, bp_train_report *report);
+
+/** What the settings say, callbacks aside, about going on after a whole epoch; BP_STOPPED_NOT: go on. */
+bp_stop_reason bpi_run_reason_to_stop(const struct bp_trainer_run *run, const bp_progress *at);
+
+/** Steps of an epoch. */
+size_t bpi_run_steps_of_epoch(const struct bp_trainer_run *run);
+
 #endif

@@ -4,6 +4,7 @@
  *
  * check.c says what is refused, run.c measures and reserves, fit.c fits the scaling, snapshot.c knows the way back to
  * earlier numbers, step.c does a step, epoch.c what comes before and after steps, trainer.c is how the public sees it.
+ * checkpoint.h takes all of it to a file and back: what is added here belongs there, too.
  */
 #ifndef BPI_TRAIN_RUN_H
 #define BPI_TRAIN_RUN_H
@@ -57,11 +58,12 @@ struct bp_trainer_run {
     double loss_to_beat;      /**< by min_improvement, for patience: the last one that counted */
     size_t epochs_without_improvement;
     double base_rate; /**< what the schedule starts from */
+    bool is_running;  /**< in bp_trainer_run(): the optimizer has the rate of the schedule */
     bp_plateau plateau;
     size_t n_epochs_done;
     uint64_t n_steps_done;
 
-    size_t next_row;                 /**< of the epoch that is under way; 0: none is */
+    size_t next_row;                 /**< of the epoch that is under way; 0: none is. All rows: its end is to come */
     double epoch_loss, epoch_weight; /**< of this epoch so far: mean or sum of the losses, and what its rows weigh */
     atomic_bool is_cancelled;
 };

@@ -37,12 +37,12 @@ static void note_where_it_stands(bp_trainer *trainer)
     trainer->report.learning_rate = at->learning_rate;
 }
 
-/* One step, at least a try; when it fails, back to the last good numbers. */
-static bp_status move(bp_trainer *trainer)
+/* A move, at least a try; when it fails, back to the last good numbers. */
+static bp_status move(bp_trainer *trainer, bp_status (*how)(struct bp_trainer_run *, bp_progress *, bp_train_report *))
 {
     struct bp_trainer_run *run = trainer->run;
     bp_train_report *report = &trainer->report;
-    const bp_status status = bpi_run_move(run, &trainer->progress, report);
+    const bp_status status = how(run, &trainer->progress, report);
     note_where_it_stands(trainer);
     if (status != BP_OK) {
         report->reason = status == BP_ERR_DIVERGED ? BP_STOPPED_DIVERGED : BP_STOPPED_ERROR;
@@ -79,6 +79,7 @@ static bool is_over(const struct stretch *stretch)
 static bp_status run_stretch(bp_trainer *trainer, struct stretch *stretch)
 {
     bp_train_report *report = &trainer->report;
+    BPI_TRY(move(trainer, bpi_run_catch_up));
     while (report->reason == BP_STOPPED_NOT) {
         if (atomic_exchange(&trainer->run->is_cancelled, false)) {
             report->reason = BP_STOPPED_CANCELLED;
@@ -86,7 +87,7 @@ static bp_status run_stretch(bp_trainer *trainer, struct stretch *stretch)
         }
         if (is_over(stretch))
             return BP_OK;
-        BPI_TRY(move(trainer));
+        BPI_TRY(move(trainer, bpi_run_move));
         stretch->steps++;
     }
     return BP_OK;
@@ -106,12 +107,14 @@ bp_status bp_trainer_run(bp_trainer *trainer, const bp_run_limit *limit)
     stretch.started = stretch.limit.milliseconds != 0 ? bpi_seconds() : 0;
     const bp_real base_rate = run->opt->learning_rate;
     run->base_rate = (double)base_rate;
+    run->is_running = true;
     trainer->report.reason = BP_STOPPED_NOT;
 
     const bp_status status = run_stretch(trainer, &stretch);
     if (trainer->report.reason != BP_STOPPED_NOT && trainer->report.reason != BP_STOPPED_CANCELLED)
         finish(trainer);
     run->opt->learning_rate = base_rate;
+    run->is_running = false;
     return status;
 }
 
