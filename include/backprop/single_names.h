@@ -27,6 +27,7 @@
 #define bp_error_message bpf_error_message
 #define bp_evaluate bpf_evaluate
 #define bp_evaluation_config bpf_evaluation_config
+#define bp_export_c_config bpf_export_c_config
 #define bp_export_onnx_config bpf_export_onnx_config
 #define bp_fann_data bpf_fann_data
 #define bp_fann_data_free bpf_fann_data_free
@@ -66,6 +67,8 @@
 #define bp_network_clone bpf_network_clone
 #define bp_network_config bpf_network_config
 #define bp_network_copy_params bpf_network_copy_params
+#define bp_network_export_c bpf_network_export_c
+#define bp_network_export_c_memory bpf_network_export_c_memory
 #define bp_network_export_onnx bpf_network_export_onnx
 #define bp_network_export_onnx_memory bpf_network_export_onnx_memory
 #define bp_network_fit_scaling bpf_network_fit_scaling

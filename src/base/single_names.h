@@ -19,6 +19,28 @@
 #define bpi_batches_most bpfi_batches_most
 #define bpi_batches_plan bpfi_batches_plan
 #define bpi_batches_size bpfi_batches_size
+#define bpi_c_begin bpfi_c_begin
+#define bpi_c_beta bpfi_c_beta
+#define bpi_c_check_prefix bpfi_c_check_prefix
+#define bpi_c_comment bpfi_c_comment
+#define bpi_c_element bpfi_c_element
+#define bpi_c_fold bpfi_c_fold
+#define bpi_c_function bpfi_c_function
+#define bpi_c_gamma bpfi_c_gamma
+#define bpi_c_has_shift bpfi_c_has_shift
+#define bpi_c_model bpfi_c_model
+#define bpi_c_model_free bpfi_c_model_free
+#define bpi_c_model_init bpfi_c_model_init
+#define bpi_c_normalize bpfi_c_normalize
+#define bpi_c_number bpfi_c_number
+#define bpi_c_print bpfi_c_print
+#define bpi_c_record bpfi_c_record
+#define bpi_c_rounded bpfi_c_rounded
+#define bpi_c_string bpfi_c_string
+#define bpi_c_text bpfi_c_text
+#define bpi_c_weight bpfi_c_weight
+#define bpi_c_write_header bpfi_c_write_header
+#define bpi_c_write_source bpfi_c_write_source
 #define bpi_check_allocator bpfi_check_allocator
 #define bpi_check_data bpfi_check_data
 #define bpi_check_rows bpfi_check_rows
@@ -294,5 +316,6 @@
 #define bpi_writer_print bpfi_writer_print
 #define bpi_writer_put bpfi_writer_put
 #define bpi_writer_put_text bpfi_writer_put_text
+#define bpi_writer_sync bpfi_writer_sync
 
 #endif

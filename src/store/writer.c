@@ -417,12 +417,16 @@ void bpi_writer_print(struct bpi_writer *writer, const char *format, ...)
 
 /* ---- the end --------------------------------------------------------------------------------------------------------- */
 
-static bp_status close_and_replace(struct bpi_writer *writer)
+static bp_status flush_and_sync(struct bpi_writer *writer)
 {
     BPI_TRY(flush(writer));
     errno = 0;
-    if (!sync_file(writer))
-        return io_failure(writer, "cannot be written: the new file beside it cannot be synced");
+    return sync_file(writer) ? BP_OK : io_failure(writer, "cannot be written: the new file beside it cannot be synced");
+}
+
+static bp_status close_and_replace(struct bpi_writer *writer)
+{
+    BPI_TRY(flush_and_sync(writer));
     writer->is_open = false; /* whatever comes of it */
     errno = 0;
     if (!close_file(writer))
@@ -433,6 +437,14 @@ static bp_status close_and_replace(struct bpi_writer *writer)
     writer->is_there = false;
     sync_folder(writer);
     return BP_OK;
+}
+
+bp_status bpi_writer_sync(struct bpi_writer *writer)
+{
+    assert(writer->target != NULL); /* no caller has this to do with memory */
+    if (writer->status == BP_OK)
+        keep_failure(writer, flush_and_sync(writer));
+    return writer->status;
 }
 
 bp_status bpi_writer_finish(struct bpi_writer *writer)

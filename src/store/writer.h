@@ -67,6 +67,12 @@ void bpi_writer_put_text(struct bpi_writer *writer, const char *text);
 void bpi_writer_print(struct bpi_writer *writer, const char *format, ...) BPI_PRINTF_LIKE(2, 3);
 
 /**
+ * Has on disk what was written so far, under the temporary name: for files that come in pairs, of which neither may appear before
+ * both are written. BP_OK, or the first failure. Not for memory.
+ */
+bp_status bpi_writer_sync(struct bpi_writer *writer);
+
+/**
  * Makes the file appear and closes the writer; for memory, the bytes stay in writer->memory: take them by copying and zeroing
  * that, or give them back by bpi_growing_release() or bpi_writer_abandon().
  *
