@@ -294,7 +294,6 @@
 #define bpi_sum_of_squares bpfi_sum_of_squares
 #define bpi_target_range bpfi_target_range
 #define bpi_tensor bpfi_tensor
-#define bpi_tensor_place bpfi_tensor_place
 #define bpi_tensor_to_reals bpfi_tensor_to_reals
 #define bpi_tensor_to_u64 bpfi_tensor_to_u64
 #define bpi_text bpfi_text

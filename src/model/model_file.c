@@ -7,6 +7,7 @@
  */
 #include "model/model_file.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -109,7 +110,7 @@ static bp_status put_names(struct bpi_contents *contents, const char *key, char 
     bp_status status = BP_OK;
     for (size_t i = 0; names != NULL && i < n && status == BP_OK; i++)
         status = append_line(&list, &contents->allocator, names[i]);
-    if (names != NULL && status == BP_OK) {
+    if (list.n > 0 && status == BP_OK) {
         ((char *)list.data)[list.n - 1] = '\0'; /* in place of the last newline */
         bpi_contents_text(contents, key, list.data);
     }
@@ -287,7 +288,7 @@ static bp_status take_whole(struct fields *fields, const char *key, uint64_t mos
     size_t n = 0;
     BPI_TRY(take_field(fields, key, &value, &n));
     struct bpi_json digits = { .name = fields->plan->st->name, .text = value, .n = n };
-    if (bpi_json_u64(&digits, whole) != BP_OK || digits.at != n || *whole > most)
+    if (strspn(value, "0123456789") < n || bpi_json_u64(&digits, whole) != BP_OK || *whole > most)
         return refuse_layer(fields, "a whole number in its range");
     go_behind(fields, value + n);
     return BP_OK;
@@ -456,11 +457,17 @@ static bp_status read_sizes(struct plan *plan)
 /* A failure of one of our own functions on what the file says is the file's; its sentence gets the file's name. */
 static bp_status blame_file(const struct bpi_safetensors *st, bp_status status)
 {
+    static const bp_status blames[] = { [BP_ERR_ARGUMENT] = BP_ERR_FORMAT,
+                                        [BP_ERR_SHAPE] = BP_ERR_FORMAT,
+                                        [BP_ERR_TOO_LARGE] = BP_ERR_TOO_LARGE,
+                                        [BP_ERR_NONFINITE] = BP_ERR_FORMAT,
+                                        [BP_ERR_UNSUPPORTED] = BP_ERR_FORMAT };
     char reason[512];
     if (status == BP_OK || status == BP_ERR_MEMORY)
         return status;
+    assert((size_t)status < sizeof blames / sizeof blames[0] && blames[status] != BP_OK);
     (void)snprintf(reason, sizeof reason, "%s", bp_error_message());
-    return bpi_fail(status == BP_ERR_TOO_LARGE ? status : BP_ERR_FORMAT, "%s: %s", st->name, reason);
+    return bpi_fail(blames[status], "%s: %s", st->name, reason);
 }
 
 /* A setting of 0 means a default; a file has the value itself. */
@@ -702,7 +709,7 @@ bp_status bpi_model_get(bp_network *net, const struct bpi_safetensors *st, const
 {
     static const bp_load_config defaults = { 0 };
     struct plan plan = { .st = st, .config = config != NULL ? config : &defaults };
-    bool is_checkpoint;
+    bool is_checkpoint = false;
     *net = (bp_network){ 0 };
     plan.allocator = bpi_allocator_or_default(plan.config->allocator);
     BPI_TRY(check_kind(st, &is_checkpoint));

@@ -34,9 +34,11 @@ struct text {
 
 /* ---- Gathering ------------------------------------------------------------------------------------------------------- */
 
+/* The first failure: nothing is tried after it. */
 static bool fail(struct bpi_contents *contents, bp_status status)
 {
-    contents->status = contents->status != BP_OK ? contents->status : status;
+    assert(contents->status == BP_OK);
+    contents->status = status;
     return false;
 }
 
@@ -96,7 +98,7 @@ static size_t write_number(double value, char text[BPI_NUMBER_SIZE])
     if (isfinite(value))
         return bpi_number_write(value, BPI_BINARY64, text);
     const char *name = isnan(value) ? "nan" : value > 0 ? "inf" : "-inf";
-    memcpy(text, name, strlen(name));
+    memcpy(text, name, strlen(name) + 1);
     return strlen(name);
 }
 
@@ -242,13 +244,13 @@ static void put_metadata(const struct bpi_contents *contents, struct bpi_writer 
 
 static void put_tensor(struct bpi_writer *header, const struct tensor *tensor, uint64_t begin)
 {
+    const uint64_t end = begin + n_bytes(tensor);
     bpi_writer_put_text(header, ",");
     bpi_json_put_string(header, tensor->name);
     bpi_writer_print(header, ":{\"dtype\":\"%s\",\"shape\":[", dtypes[tensor->dtype].name);
     for (size_t i = 0; i < tensor->n_dims; i++)
         bpi_writer_print(header, "%s%llu", i > 0 ? "," : "", (unsigned long long)tensor->dims[i]);
-    bpi_writer_print(header, "],\"data_offsets\":[%llu,%llu]}", (unsigned long long)begin,
-                     (unsigned long long)(begin + n_bytes(tensor)));
+    bpi_writer_print(header, "],\"data_offsets\":[%llu,%llu]}", (unsigned long long)begin, (unsigned long long)end);
 }
 
 /* The whole header behind room for its length, padded so that the data begin at a multiple of 8; *digits: where those are. */

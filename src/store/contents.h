@@ -70,7 +70,7 @@ void bpi_contents_release(struct bpi_contents *contents);
 #define BPI_ENTRY_SIZE 256 /**< bytes of a short text, its NUL among them */
 
 /** The entries as what they should be. BP_OK, or BP_ERR_FORMAT with file, key, what was expected and found. */
-bp_status bpi_entry_text(const struct bpi_safetensors *st, const char *key, char value[BPI_ENTRY_SIZE]);
+bp_status bpi_entry_text(const struct bpi_safetensors *st, const char *key, char text[BPI_ENTRY_SIZE]);
 bp_status bpi_entry_u64(const struct bpi_safetensors *st, const char *key, uint64_t most, uint64_t *value);
 bp_status bpi_entry_number(const struct bpi_safetensors *st, const char *key,
                            double *value); /**< finite, or "inf", "-inf", "nan" */

@@ -211,10 +211,20 @@ char *bpi_json_copy(const struct bpi_json_string *string, char *to)
     return to + 1;
 }
 
+/* Characters of ASCII that mean themselves and are the same at the beginning of both. */
+static size_t common_plain(const struct bpi_json_string *a, const struct bpi_json_string *b)
+{
+    const size_t n = a->n < b->n ? a->n : b->n;
+    size_t i = 0;
+    while (i < n && a->raw[i] == b->raw[i] && (unsigned char)a->raw[i] < 0x80 && a->raw[i] != '"' && a->raw[i] != '\\')
+        i++;
+    return i;
+}
+
 int bpi_json_compare(const struct bpi_json_string *a, const struct bpi_json_string *b)
 {
     char utf8_a[4], utf8_b[4];
-    size_t at_a = 0, at_b = 0;
+    size_t at_a = common_plain(a, b), at_b = at_a;
     for (;;) { /* well-formed characters that differ do so before the shorter one ends */
         const size_t n_a = bpi_json_character(a, &at_a, utf8_a), n_b = bpi_json_character(b, &at_b, utf8_b);
         if (n_a == 0 || n_b == 0)

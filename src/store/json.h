@@ -63,6 +63,7 @@ bool bpi_json_at_end(struct bpi_json *json);
 bp_status bpi_json_fail(const struct bpi_json *json, const char *expected);
 
 /* ---- What strings mean ----------------------------------------------------------------------------------------------- */
+/* A string ends at n bytes or at an unescaped quote, whichever comes first: who has not looked for its end may leave it open. */
 
 /** The UTF-8 of the character at *at, which moves on: 1 to 4 bytes, their number returned; 0 at the end. */
 size_t bpi_json_character(const struct bpi_json_string *string, size_t *at, char utf8[4]);

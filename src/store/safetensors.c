@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * Reading safetensors: the header is walked once to check and count, once to index; then sorted by place, to see gaps and
- * overlaps, and by name, to see doubles and to be found.
+ * Reading safetensors: the header is walked to check and count; then to sort the tensors by place, which shows gaps and
+ * overlaps; then to index them and the entries by name, which shows doubles and lets them be found.
+ *
+ * Whatever the bytes, the time is that of n log n steps for n bytes of header, and each step back to a name costs no more than
+ * the characters in which it is like another.
  */
 #include "store/safetensors.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,13 +16,15 @@
 #include "base/growing.h"
 #include "base/memory.h"
 #include "base/status.h"
+#include "store/io_failure.h"
 #include "store/text.h"
 
 enum {
     LENGTH_SIZE = 8,                /* of the header's length */
     MOST_ENTRIES = 2000,            /* of the metadata, and of tensors with less data than ... */
     DATA_THAT_PROVES_A_TENSOR = 48, /* ... bytes each: what is kept for them stays below 64 KiB, or the data justifies it */
-    CHUNK = 65536
+    CHUNK = 65536,
+    MOST_AT = 0x7FFFFFFF /* what a bpi_key_place can tell, more than the most bytes of a header */
 };
 
 /* ---- Types of elements ----------------------------------------------------------------------------------------------- */
@@ -114,6 +120,8 @@ static bp_status read_offsets(struct bpi_json *json, struct description *d)
     BPI_TRY(bpi_json_u64(json, &d->begin));
     BPI_TRY(bpi_json_punctuation(json, ','));
     BPI_TRY(bpi_json_u64(json, &d->end));
+    if (d->end > PTRDIFF_MAX)
+        return bpi_json_fail(json, "offsets that memory can have");
     return bpi_json_punctuation(json, ']');
 }
 
@@ -138,7 +146,7 @@ static bp_status read_member(struct bpi_json *json, struct description *d)
 
 static bp_status check_size(const struct bpi_json *json, const struct description *d)
 {
-    if (d->begin > d->end || d->end - d->begin > PTRDIFF_MAX || d->tensor.n > (d->end - d->begin) / d->dtype->size ||
+    if (d->begin > d->end || d->tensor.n > (d->end - d->begin) / d->dtype->size ||
         d->tensor.n * d->dtype->size != d->end - d->begin)
         return bpi_fail(BP_ERR_FORMAT, "%s: tensor %s has %llu elements of %u bytes, but data_offsets from %llu to %llu",
                         json->name, bpi_quote(d->tensor.name.raw, d->tensor.name.n).text, (unsigned long long)d->tensor.n,
@@ -168,11 +176,18 @@ static bp_status read_description(struct bpi_json *json, struct description *d)
 
 /* ---- The header ------------------------------------------------------------------------------------------------------ */
 
-/* A walk through the header. The first one counts; the second one knows how many there are, and fills the index. */
+/* Where a tensor's data lie. */
+struct place {
+    uint64_t begin, end;
+    uint32_t at; /* byte of the header at which its name begins */
+};
+
+/* A walk through the header. The first one counts; later ones know how many there are, and note what they are asked to. */
 struct walk {
-    struct bpi_safetensors *st;
     struct bpi_json json;
-    bool has_metadata, has_own_keys; /* "__metadata__" was there; some key begins with "bp." */
+    struct place *places;                     /* of the tensors; NULL: not asked for, as the next two */
+    struct bpi_key_place *tensors, *metadata; /* of their names and keys */
+    bool has_metadata, has_own_keys;          /* "__metadata__" was there; some key begins with "bp." */
     size_t n_tensors, n_metadata;
     uint64_t end; /* of the data, as the tensors have it */
 };
@@ -191,8 +206,8 @@ static bp_status walk_metadata(struct walk *walk)
         if (!more)
             return BP_OK;
         (void)bpi_json_at_end(json);
-        if (walk->st->entries != NULL)
-            walk->st->entries[walk->n_metadata] = (uint32_t)json->at;
+        if (walk->metadata != NULL)
+            walk->metadata[walk->n_metadata] = (struct bpi_key_place){ .at = (uint32_t)json->at & MOST_AT };
         BPI_TRY(bpi_json_key(json, &key));
         BPI_TRY(bpi_json_string(json, &value));
         walk->has_own_keys = walk->has_own_keys || bpi_json_begins(&key, "bp.");
@@ -203,9 +218,10 @@ static bp_status walk_tensor(struct walk *walk, const struct bpi_json_string *na
 {
     struct description d = { .tensor = { .name = *name } };
     BPI_TRY(read_description(&walk->json, &d));
-    if (walk->st->tensors != NULL)
-        walk->st->tensors[walk->n_tensors] =
-            (struct bpi_tensor_place){ .begin = d.begin, .end = d.end, .at = (uint32_t)at };
+    if (walk->places != NULL)
+        walk->places[walk->n_tensors] = (struct place){ .begin = d.begin, .end = d.end, .at = (uint32_t)at };
+    if (walk->tensors != NULL)
+        walk->tensors[walk->n_tensors] = (struct bpi_key_place){ .at = (uint32_t)at & MOST_AT };
     walk->n_tensors++;
     walk->end = d.end > walk->end ? d.end : walk->end;
     return BP_OK;
@@ -215,9 +231,11 @@ static bp_status walk_header(struct walk *walk)
 {
     struct bpi_json *json = &walk->json;
     bool more;
-    if (json->n == 0 || json->text[0] != '{') /* the reference, too, has no blanks before it */
-        return bpi_json_fail(json, "'{'");
     BPI_TRY(bpi_json_punctuation(json, '{'));
+    if (json->at != 1) { /* the reference, too, has no blanks before it */
+        json->at = 0;
+        return bpi_json_fail(json, "'{'");
+    }
     for (size_t n = 0;; n++) {
         struct bpi_json_string name;
         BPI_TRY(bpi_json_next(json, '}', n, &more));
@@ -234,14 +252,28 @@ static bp_status walk_header(struct walk *walk)
     return bpi_json_at_end(json) ? BP_OK : bpi_json_fail(json, "nothing but blanks");
 }
 
-static struct walk begin_walk(struct bpi_safetensors *st)
+static struct walk begin_walk(const struct bpi_safetensors *st)
 {
-    return (struct walk){ .st = st, .json = { .name = st->name, .text = st->header, .n = st->n_header } };
+    return (struct walk){ .json = { .name = st->name, .text = st->header, .n = st->n_header } };
 }
 
-/* ---- The index ------------------------------------------------------------------------------------------------------- */
+/* A walk that goes as the first one did. */
+static void walk_again(struct walk *walk)
+{
+    const bp_status status = walk_header(walk);
+    assert(status == BP_OK);
+    (void)status;
+}
 
-static struct bpi_json_string string_at(const struct bpi_safetensors *st, uint32_t at, struct bpi_json *behind)
+/* ---- Strings of the header ------------------------------------------------------------------------------------------- */
+
+/* One to compare: it reaches to the header's end, and means what stands before its quote, which need not be looked for. */
+static struct bpi_json_string open_string(const struct bpi_safetensors *st, size_t at)
+{
+    return (struct bpi_json_string){ .raw = st->header + at + 1, .n = st->n_header - at - 1 };
+}
+
+static struct bpi_json_string string_at(const struct bpi_safetensors *st, size_t at, struct bpi_json *behind)
 {
     struct bpi_json_string string = { .raw = "" };
     *behind = (struct bpi_json){ .name = st->name, .text = st->header, .n = st->n_header, .at = at };
@@ -249,103 +281,125 @@ static struct bpi_json_string string_at(const struct bpi_safetensors *st, uint32
     return string;
 }
 
-static int compare_strings_at(const struct bpi_safetensors *st, uint32_t a, uint32_t b)
+static int compare_keys(const struct bpi_safetensors *st, struct bpi_key_place a, struct bpi_key_place b)
 {
-    struct bpi_json behind;
-    const struct bpi_json_string text_a = string_at(st, a, &behind), text_b = string_at(st, b, &behind);
+    const struct bpi_json_string text_a = open_string(st, a.at), text_b = open_string(st, b.at);
     return bpi_json_compare(&text_a, &text_b);
 }
 
-/* Compares element i with element j of what is being sorted, or swaps them. */
-typedef int compare_function(const struct bpi_safetensors *st, size_t i, size_t j);
-typedef void swap_function(struct bpi_safetensors *st, size_t i, size_t j);
-
-static int compare_names(const struct bpi_safetensors *st, size_t i, size_t j)
-{
-    return compare_strings_at(st, st->tensors[i].at, st->tensors[j].at);
-}
+/* ---- The data -------------------------------------------------------------------------------------------------------- */
 
 /* By place; empty tensors before the one that begins where they are. */
-static int compare_places(const struct bpi_safetensors *st, size_t i, size_t j)
+static bool is_before(const struct place *a, const struct place *b)
 {
-    const struct bpi_tensor_place *a = &st->tensors[i], *b = &st->tensors[j];
-    if (a->begin != b->begin)
-        return a->begin < b->begin ? -1 : 1;
-    return (a->end > b->end) - (a->end < b->end);
+    return a->begin < b->begin || (a->begin == b->begin && a->end < b->end);
 }
 
-static int compare_keys(const struct bpi_safetensors *st, size_t i, size_t j)
-{
-    return compare_strings_at(st, st->sorted[i].at, st->sorted[j].at);
-}
-
-static void swap_tensors(struct bpi_safetensors *st, size_t i, size_t j)
-{
-    const struct bpi_tensor_place held = st->tensors[i];
-    st->tensors[i] = st->tensors[j];
-    st->tensors[j] = held;
-}
-
-static void swap_keys(struct bpi_safetensors *st, size_t i, size_t j)
-{
-    const struct bpi_key_place held = st->sorted[i];
-    st->sorted[i] = st->sorted[j];
-    st->sorted[j] = held;
-}
-
-static void sift_down(struct bpi_safetensors *st, size_t root, size_t n, compare_function *compare, swap_function *swap)
+static void sift_down(struct place *places, size_t root, size_t n)
 {
     for (size_t child = 2 * root + 1; child < n; root = child, child = 2 * root + 1) {
-        if (child + 1 < n && compare(st, child, child + 1) < 0)
+        if (child + 1 < n && is_before(&places[child], &places[child + 1]))
             child++;
-        if (compare(st, root, child) >= 0)
+        if (!is_before(&places[root], &places[child]))
             return;
-        swap(st, root, child);
+        const struct place held = places[root];
+        places[root] = places[child];
+        places[child] = held;
     }
 }
 
 /* Heapsort: in place, in n log n whatever the order; the C library's qsort() may allocate, or take n^2. */
-static void sort(struct bpi_safetensors *st, size_t n, compare_function *compare, swap_function *swap)
+static void sort_places(struct place *places, size_t n)
 {
     for (size_t root = n / 2; root-- > 0;)
-        sift_down(st, root, n, compare, swap);
+        sift_down(places, root, n);
     for (size_t end = n; end-- > 1;) {
-        swap(st, 0, end);
-        sift_down(st, 0, end, compare, swap);
+        const struct place held = places[0];
+        places[0] = places[end];
+        places[end] = held;
+        sift_down(places, 0, end);
     }
 }
 
-static bp_status check_places(const struct bpi_safetensors *st)
+static bp_status check_places(const struct bpi_safetensors *st, const struct place *places, size_t n)
 {
     uint64_t end = 0;
-    for (size_t i = 0; i < st->n_tensors; i++) {
-        const struct bpi_tensor_place *place = &st->tensors[i];
-        struct bpi_json behind;
-        const struct bpi_json_string name = string_at(st, place->at, &behind);
-        if (place->begin != end)
+    for (size_t i = 0; i < n; i++) {
+        if (places[i].begin != end) {
+            struct bpi_json behind;
+            const struct bpi_json_string name = string_at(st, places[i].at, &behind);
             return bpi_fail(BP_ERR_FORMAT, "%s: tensor %s begins at byte %llu of the data, the one before it ends at %llu",
-                            st->name, bpi_quote(name.raw, name.n).text, (unsigned long long)place->begin,
+                            st->name, bpi_quote(name.raw, name.n).text, (unsigned long long)places[i].begin,
                             (unsigned long long)end);
-        end = place->end;
+        }
+        end = places[i].end;
     }
     return BP_OK;
 }
 
-static bp_status refuse_double(const struct bpi_safetensors *st, uint32_t at, const char *what)
+/* Every byte of the data belongs to one tensor. */
+static bp_status check_data(const struct bpi_safetensors *st, const struct walk *counted)
 {
-    struct bpi_json behind;
-    const struct bpi_json_string name = string_at(st, at, &behind);
-    return bpi_fail(BP_ERR_FORMAT, "%s: two %s have the name %s", st->name, what, bpi_quote(name.raw, name.n).text);
+    struct bpi_plan plan = { 0 };
+    struct walk walk = begin_walk(st);
+    void *block;
+    const size_t places = bpi_plan_array(&plan, counted->n_tensors, sizeof *walk.places);
+    BPI_TRY(bpi_plan_allocate(&plan, st->name, &st->allocator, &block));
+    if (block == NULL)
+        return BP_OK;
+    walk.places = bpi_place(block, places);
+    walk_again(&walk);
+    sort_places(walk.places, walk.n_tensors);
+    const bp_status status = check_places(st, walk.places, walk.n_tensors);
+    bpi_release(&st->allocator, block);
+    return status;
 }
 
-static bp_status check_doubles(const struct bpi_safetensors *st)
+/* ---- The index ------------------------------------------------------------------------------------------------------- */
+
+/* Merges the sorted runs of n_a and n_b keys that begin at `from`. */
+static void merge(const struct bpi_safetensors *st, const struct bpi_key_place *from, size_t n_a, size_t n_b,
+                  struct bpi_key_place *to)
 {
-    for (size_t i = 1; i < st->n_metadata; i++)
-        if (compare_keys(st, i - 1, i) == 0)
-            return refuse_double(st, st->sorted[i].at, "entries of __metadata__");
-    for (size_t i = 1; i < st->n_tensors; i++)
-        if (compare_names(st, i - 1, i) == 0)
-            return refuse_double(st, st->tensors[i].at, "tensors");
+    const struct bpi_key_place *a = from, *b = from + n_a, *const end_a = b, *const end_b = b + n_b;
+    while (a < end_a && b < end_b)
+        *to++ = compare_keys(st, *a, *b) <= 0 ? *a++ : *b++;
+    while (a < end_a)
+        *to++ = *a++;
+    while (b < end_b)
+        *to++ = *b++;
+}
+
+/*
+ * Merge sort. Each comparison costs no more than the length of the key that goes out by it, so all of them together no more than
+ * the header's bytes times log n. (In a heap, two long keys side by side can be compared n times.)
+ */
+static void sort_keys(const struct bpi_safetensors *st, struct bpi_key_place *keys, struct bpi_key_place *scratch, size_t n)
+{
+    struct bpi_key_place *from = keys, *to = scratch;
+    for (size_t run = 1; run < n; run *= 2) {
+        for (size_t i = 0; i < n; i += 2 * run) {
+            const size_t n_a = n - i < run ? n - i : run, left = n - i - n_a;
+            merge(st, from + i, n_a, left < run ? left : run, to + i);
+        }
+        struct bpi_key_place *const held = from;
+        from = to;
+        to = held;
+    }
+    if (from != keys)
+        memcpy(keys, from, n * sizeof *keys);
+}
+
+static bp_status check_doubles(const struct bpi_safetensors *st, const struct bpi_key_place *keys, size_t n,
+                               const char *what)
+{
+    for (size_t i = 1; i < n; i++) {
+        if (compare_keys(st, keys[i - 1], keys[i]) == 0) {
+            struct bpi_json behind;
+            const struct bpi_json_string name = string_at(st, keys[i].at, &behind);
+            return bpi_fail(BP_ERR_FORMAT, "%s: two %s have the name %s", st->name, what, bpi_quote(name.raw, name.n).text);
+        }
+    }
     return BP_OK;
 }
 
@@ -360,31 +414,34 @@ bp_status bpi_safetensors_check_counts(bp_status status, const char *name, size_
     return BP_OK;
 }
 
-/* Indexes a header that `walk` has counted and found right. */
+/* Indexes a header that a walk has counted and found right. */
 static bp_status make_index(struct bpi_safetensors *st, const struct walk *counted)
 {
+    const size_t n_tensors = counted->n_tensors, n_metadata = counted->n_metadata;
     struct bpi_plan plan = { 0 };
-    const size_t tensors = bpi_plan_array(&plan, counted->n_tensors, sizeof *st->tensors);
-    const size_t entries = bpi_plan_array(&plan, counted->n_metadata, sizeof *st->entries);
-    const size_t sorted = bpi_plan_array(&plan, counted->n_metadata, sizeof *st->sorted);
+    const size_t tensors = bpi_plan_array(&plan, n_tensors, sizeof *st->tensors);
+    const size_t entries = bpi_plan_array(&plan, n_metadata, sizeof *st->entries);
+    const size_t sorted = bpi_plan_array(&plan, n_metadata, sizeof *st->sorted);
+    const size_t scratch = bpi_plan_array(&plan, n_tensors > n_metadata ? n_tensors : n_metadata, sizeof *st->sorted);
     BPI_TRY(bpi_plan_allocate(&plan, st->name, &st->allocator, &st->block));
     if (st->block == NULL)
         return BP_OK;
     st->tensors = bpi_place(st->block, tensors);
     st->entries = bpi_place(st->block, entries);
     st->sorted = bpi_place(st->block, sorted);
-    st->n_tensors = counted->n_tensors;
-    st->n_metadata = counted->n_metadata;
+    st->n_tensors = n_tensors;
+    st->n_metadata = n_metadata;
 
     struct walk walk = begin_walk(st);
-    BPI_TRY(walk_header(&walk)); /* as the first time */
-    for (size_t i = 0; i < st->n_metadata; i++)
-        st->sorted[i] = (struct bpi_key_place){ .at = st->entries[i] & 0x7FFFFFFF };
-    sort(st, st->n_metadata, compare_keys, swap_keys);
-    sort(st, st->n_tensors, compare_places, swap_tensors);
-    BPI_TRY(check_places(st));
-    sort(st, st->n_tensors, compare_names, swap_tensors);
-    return check_doubles(st);
+    walk.tensors = st->tensors;
+    walk.metadata = st->sorted;
+    walk_again(&walk);
+    for (size_t i = 0; i < n_metadata; i++)
+        st->entries[i] = st->sorted[i].at;
+    sort_keys(st, st->tensors, bpi_place(st->block, scratch), n_tensors);
+    sort_keys(st, st->sorted, bpi_place(st->block, scratch), n_metadata);
+    BPI_TRY(check_doubles(st, st->sorted, n_metadata, "entries of __metadata__"));
+    return check_doubles(st, st->tensors, n_tensors, "tensors");
 }
 
 /* ---- The checksum ---------------------------------------------------------------------------------------------------- */
@@ -442,17 +499,12 @@ struct bytes {
     size_t left; /* if it is known */
 };
 
-static bp_status io_failure(const struct bytes *bytes, const char *what)
-{
-    return bpi_fail(BP_ERR_IO, "%s: %s%s%s", bytes->name, what, errno != 0 ? ": " : "", errno != 0 ? strerror(errno) : "");
-}
-
 /* Up to n bytes of a file; fewer only at its end. */
 static bp_status read_file(struct bytes *bytes, void *to, size_t n, size_t *n_read)
 {
     errno = 0;
     *n_read = fread(to, 1, n, bytes->file);
-    return ferror(bytes->file) ? io_failure(bytes, "reading failed") : BP_OK;
+    return ferror(bytes->file) ? bpi_io_failure(bytes->name, "reading failed") : BP_OK;
 }
 
 static bp_status too_short(const struct bytes *bytes, const char *what, uint64_t n, uint64_t found)
@@ -522,11 +574,11 @@ static bp_status next_bytes(struct bytes *bytes, const char *what, uint64_t n, c
 static bp_status read_length(struct bytes *bytes, uint64_t *length)
 {
     unsigned char little[LENGTH_SIZE] = { 0 };
-    size_t n = bytes->memory != NULL && bytes->left < LENGTH_SIZE ? bytes->left : LENGTH_SIZE;
+    size_t n = bytes->size_is_known && bytes->left < LENGTH_SIZE ? bytes->left : LENGTH_SIZE;
     if (bytes->memory != NULL)
         memcpy(little, bytes->memory, n);
     else
-        BPI_TRY(read_file(bytes, little, LENGTH_SIZE, &n));
+        BPI_TRY(read_file(bytes, little, n, &n));
     if (n < LENGTH_SIZE)
         return too_short(bytes, "the length of the header", LENGTH_SIZE, n);
     bytes->memory += bytes->memory != NULL ? LENGTH_SIZE : 0;
@@ -567,6 +619,7 @@ static bp_status read_all(struct bpi_safetensors *st, struct bytes *bytes)
     st->data = data;
     st->n_data = (size_t)walk.end;
     BPI_TRY(check_end(bytes));
+    BPI_TRY(check_data(st, &walk));
     BPI_TRY(make_index(st, &walk));
     return check_crc(st, walk.has_own_keys);
 }
@@ -580,23 +633,23 @@ static bp_status read_or_free(struct bpi_safetensors *st, struct bytes *bytes, c
     return status;
 }
 
-/* The size of a file that has one; whatever it is, the file is at its beginning. */
+/* The size of a file that has one; whatever it is, the file is at its beginning. Devices say 0, and have more. */
 static void measure(struct bytes *bytes)
 {
     const long size = fseek(bytes->file, 0, SEEK_END) == 0 ? ftell(bytes->file) : -1;
-    bytes->size_is_known = size >= 0 && fseek(bytes->file, 0, SEEK_SET) == 0;
+    bytes->size_is_known = size > 0 && fseek(bytes->file, 0, SEEK_SET) == 0;
     bytes->left = bytes->size_is_known ? (size_t)size : 0;
     clearerr(bytes->file);
 }
 
 bp_status bpi_safetensors_read_path(struct bpi_safetensors *st, const char *path, const bp_allocator *allocator)
 {
-    struct bytes bytes = { .name = path };
+    struct bytes bytes = { .name = bpi_name_of_path(path) };
     *st = (struct bpi_safetensors){ 0 };
     errno = 0;
     bytes.file = fopen(path, "rb");
     if (bytes.file == NULL)
-        return io_failure(&bytes, "cannot be opened");
+        return bpi_io_failure(bytes.name, "cannot be opened");
     measure(&bytes);
     const bp_status status = read_or_free(st, &bytes, allocator);
     (void)fclose(bytes.file); /* was only read */
@@ -635,11 +688,10 @@ bool bpi_safetensors_find(const struct bpi_safetensors *st, const char *name, st
     size_t low = 0, high = st->n_tensors;
     while (low < high) {
         const size_t middle = low + (high - low) / 2;
-        struct bpi_json behind;
-        const struct bpi_json_string found = string_at(st, st->tensors[middle].at, &behind);
+        const struct bpi_json_string found = open_string(st, st->tensors[middle].at);
         const int order = bpi_json_compare_text(&found, name);
         if (order == 0) {
-            st->tensors[middle].is_used = true;
+            st->tensors[middle].is_used = 1;
             *tensor = bpi_safetensors_tensor(st, middle);
             return true;
         }
@@ -671,10 +723,10 @@ bool bpi_safetensors_value(const struct bpi_safetensors *st, const char *key, st
     size_t low = 0, high = st->n_metadata;
     while (low < high) {
         const size_t middle = low + (high - low) / 2;
-        struct bpi_json_string found;
-        entry_at(st, st->sorted[middle].at, &found, value);
+        struct bpi_json_string found = open_string(st, st->sorted[middle].at);
         const int order = bpi_json_compare_text(&found, key);
         if (order == 0) {
+            entry_at(st, st->sorted[middle].at, &found, value);
             st->sorted[middle].is_used = 1;
             return true;
         }
@@ -703,7 +755,7 @@ bp_status bpi_safetensors_check_used(const struct bpi_safetensors *st, const cha
     }
     for (size_t i = 0; i < st->n_tensors; i++) {
         const struct bpi_json_string name = string_at(st, st->tensors[i].at, &behind);
-        if (!st->tensors[i].is_used && is_among(&name, prefix, others))
+        if (st->tensors[i].is_used == 0 && is_among(&name, prefix, others))
             return bpi_fail(BP_ERR_FORMAT, "%s: there is a tensor %s that is none of the network's", st->name,
                             bpi_quote(name.raw, name.n).text);
     }

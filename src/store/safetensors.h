@@ -42,17 +42,10 @@ struct bpi_tensor {
     const unsigned char *bytes; /**< n elements, unaligned, in the file's memory */
 };
 
-/** Where a tensor's description and data lie. */
-struct bpi_tensor_place {
-    uint64_t begin, end; /**< bytes of the data */
-    uint32_t at;         /**< byte of the header at which its name begins */
-    bool is_used;        /**< bpi_safetensors_find() has found it */
-};
-
-/** Where an entry's key lies. */
+/** Where a tensor's name or an entry's key lies. */
 struct bpi_key_place {
     uint32_t at : 31;     /**< byte of the header at which it begins */
-    uint32_t is_used : 1; /**< bpi_safetensors_value() has found it */
+    uint32_t is_used : 1; /**< bpi_safetensors_find() or bpi_safetensors_value() has found it */
 };
 
 /**
@@ -65,7 +58,7 @@ struct bpi_safetensors {
     size_t n_header;
     const unsigned char *data; /**< n_data bytes */
     size_t n_data;
-    struct bpi_tensor_place *tensors; /**< n_tensors, in the order of their names */
+    struct bpi_key_place *tensors; /**< n_tensors, in the order of their names */
     size_t n_tensors;
     uint32_t *entries;            /**< n_metadata places of keys in the header, in the order of the file ... */
     struct bpi_key_place *sorted; /**< ... and in the order of the keys */
