@@ -34,7 +34,7 @@
 #include "backprop/weights.h"     /* weights from PyTorch */
 #include "backprop/fann_net.h"    /* networks from FANN */
 #include "backprop/export_onnx.h" /* networks for ONNX Runtime */
-#include "backprop/export_c.h"   /* a network as C source */
+#include "backprop/export_c.h"    /* a network as C source */
 
 #include "backprop/optimizer.h"
 #include "backprop/schedule.h"       /* learning rates over time */

@@ -640,9 +640,7 @@ static void numbers_that_are_not_finite_are_neither_written_nor_read(void **stat
     net.layers[2].running_var[0] = (bp_real)INFINITY;
     assert_refused(bp_network_save_memory(&net, &bytes), BP_ERR_NONFINITE, "layer 2", "normalization's running_var");
     net.layers[2].running_var[0] = -1; /* finite, but no variance */
-    assert_int_equal(bp_network_save_memory(&net, &bytes), BP_OK);
-    assert_refused(bp_network_load_memory(&loaded, bytes.data, bytes.size, NULL), BP_ERR_FORMAT, "running_var", "below 0");
-    bp_bytes_free(&bytes);
+    assert_refused(bp_network_save_memory(&net, &bytes), BP_ERR_NONFINITE, "layer 2", "running_var is a negative variance");
 
     net.layers[2].running_var[0] = 1;
     assert_int_equal(bp_network_save_memory(&net, &bytes), BP_OK);

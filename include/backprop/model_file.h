@@ -33,9 +33,9 @@ typedef struct bp_load_config {
 /**
  * Writes a network: topology, parameters, state, scaling, names, metadata. The same network gives the same bytes.
  *
- * @return BP_OK; BP_ERR_ARGUMENT for a null pointer; BP_ERR_STATE (not initialised); BP_ERR_NONFINITE for a parameter that no loader
- *         would take; BP_ERR_IO, also for a full disk; BP_ERR_TOO_LARGE for more than 2000 entries of metadata, or layers;
- *         BP_ERR_MEMORY
+ * @return BP_OK; BP_ERR_ARGUMENT for a null pointer; BP_ERR_STATE (not initialised); BP_ERR_NONFINITE for a number that no loader
+ *         would take: not finite, or a negative variance; BP_ERR_IO, also for a full disk; BP_ERR_TOO_LARGE for more than 2000
+ *         entries of metadata, or layers; BP_ERR_MEMORY
  */
 bp_status bp_network_save(const bp_network *net, const char *path);
 

@@ -110,7 +110,7 @@ static bp_status put_names(struct bpi_contents *contents, const char *key, char 
     bp_status status = BP_OK;
     for (size_t i = 0; names != NULL && i < n && status == BP_OK; i++)
         status = append_line(&list, &contents->allocator, names[i]);
-    if (list.n > 0 && status == BP_OK) {
+    if (status == BP_OK && list.n > 0) {
         ((char *)list.data)[list.n - 1] = '\0'; /* in place of the last newline */
         bpi_contents_text(contents, key, list.data);
     }
@@ -148,12 +148,16 @@ static void put_tensors(struct bpi_contents *contents, const bp_network *net)
     }
 }
 
-static bool all_finite(const bp_real *values, size_t n)
+/* Why no reader would take n numbers: "not finite" or "a negative variance"; NULL if all is well. */
+static const char *fault_of(const bp_real *values, size_t n, bool are_variances)
 {
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         if (!isfinite(values[i]))
-            return false;
-    return true;
+            return "not finite";
+        if (are_variances && values[i] < (bp_real)0)
+            return "a negative variance";
+    }
+    return NULL;
 }
 
 static bp_status check_layer(const bp_layer *layer, size_t l)
@@ -161,12 +165,15 @@ static bp_status check_layer(const bp_layer *layer, size_t l)
     const struct bpi_layer_form form = bpi_form_of_layer(layer);
     if (layer->custom != NULL && !bpi_utf8_is_valid(layer->custom->name, strlen(layer->custom->name)))
         return bpi_fail(BP_ERR_ARGUMENT, "layer %zu: the name of its custom activation is not UTF-8", l);
-    for (size_t slot = 0; slot < BPI_N_SLOTS; slot++) {
-        const bool is_matrix = bpi_slots[slot].is_matrix;
-        if (bpi_slot_exists(&form, slot) &&
-            !all_finite(bpi_slot_array(layer, slot), layer->n_out * (is_matrix ? layer->n_in : 1)))
-            return bpi_fail(BP_ERR_NONFINITE, "layer %zu: a number in its %s%s is not finite", l,
-                            bpi_slots[slot].is_normalization ? "normalization's " : "", bpi_slots[slot].field);
+    for (size_t i = 0; i < BPI_N_SLOTS; i++) {
+        const struct bpi_slot *slot = &bpi_slots[i];
+        if (!bpi_slot_exists(&form, i))
+            continue;
+        const size_t n = layer->n_out * (slot->is_matrix ? layer->n_in : 1);
+        const char *fault = fault_of(bpi_slot_array(layer, i), n, slot->is_variance);
+        if (fault != NULL)
+            return bpi_fail(BP_ERR_NONFINITE, "layer %zu: a number in its %s%s is %s", l,
+                            slot->is_normalization ? "normalization's " : "", slot->field, fault);
     }
     return BP_OK;
 }
