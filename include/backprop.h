@@ -9,9 +9,10 @@
 
 #include "backprop/precision.h" /* bp_real: double or float */
 #include "backprop/version.h"
-#include "backprop/status.h" /* errors: a status and a sentence */
-#include "backprop/memory.h" /* the allocator hook */
-#include "backprop/rng.h"    /* random numbers */
+#include "backprop/status.h"    /* errors: a status and a sentence */
+#include "backprop/memory.h"    /* the allocator hook */
+#include "backprop/rng.h"       /* random numbers */
+#include "backprop/blas_info.h" /* which BLAS, and is it the right one? */
 
 #include "backprop/dataset.h"   /* samples and targets */
 #include "backprop/idx.h"       /* reading MNIST-like files */

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Holds the archives to what the library promises about the process it runs in, as far as symbols tell: which names it brings,
-# which functions of the system it never calls, which of its files alone may call some, and what a small program links.
+# which functions of the system it never calls, and which of its files alone may call some.
 #
 #   tests/check_symbols.sh BUILD_DIRECTORY     of a build without sanitizers and coverage, which add symbols of their own
 #
-# Needs GNU binutils. CC chooses the compiler.
+# Needs GNU binutils.
 set -euo pipefail
 
 [ $# -eq 1 ] || { echo "usage: $0 BUILD_DIRECTORY" >&2 && exit 2; }
@@ -65,50 +65,8 @@ check_archive() { # ARCHIVE PREFIX_PATTERN
     reject "$name: BLAS is math/gemm.c's" "$(references_to '_?cblas_.*|_?[sd]gemm_' gemm.c.o <"$work/symbols")"
 }
 
-# ---- What a small program links ----------------------------------------------------------------------------------------
-
-write_predictor() {
-    cat >"$work/predictor.c" <<'PROGRAM'
-#include <backprop.h>
-int main(void)
-{
-    const bp_layer_config layer = { .n_out = 1 };
-    const bp_network_config config = { .n_in = 1, .n_layers = 1, .layers = &layer };
-    const bp_real x = 1;
-    bp_real y;
-    bp_network net;
-    bp_workspace ws;
-    if (bp_network_init(&net, &config) != BP_OK || bp_workspace_init(&ws, &net, 1, BP_INFERENCE) != BP_OK)
-        return 1;
-    const bp_status status = bp_predict(&net, &ws, &x, 1, &y);
-    bp_network_free(&net);
-    return status != BP_OK;
-}
-PROGRAM
-}
-
-# Objects of the floors that a program which only predicts has no use for.
-not_for_predictors() { find "$source_dir"/src/{train,optim,data} -name '*.c' | sed 's:^.*/::; s:$:.o:'; }
-
-# A relocatable link takes from the archive what an ordinary one would, and needs neither BLAS nor libc to do so.
-check_predictor() { # ARCHIVE [flag...]
-    local archive=$1 linked unwanted
-    shift
-    "${CC:-cc}" -std=c11 "$@" -I"$source_dir/include" -c "$work/predictor.c" -o "$work/predictor.o"
-    "${CC:-cc}" -r -nostdlib -Wl,-Map="$work/map" "$work/predictor.o" "$archive" -o "$work/linked.o"
-    linked=$(grep -oE '[[:alnum:]_]+\.c\.o' "$work/map" | sort -u || true)
-    printf '%s: a program that only predicts links %s\n' "${archive##*/}" "$(tr '\n' ' ' <<<"$linked")"
-
-    grep -qx propagation.c.o <<<"$linked" || reject "${archive##*/}: prediction without" '  propagation.c.o'
-    unwanted=$(grep -Fx -f <(not_for_predictors) <<<"$linked" || true)
-    reject "${archive##*/}: a program that only predicts has to link" "$unwanted"
-}
-
 check_archive "$build/libbackprop.a" '^bpi?_'
 check_archive "$build/libbackpropf.a" '^bpfi?_'
-write_predictor
-check_predictor "$build/libbackprop.a"
-check_predictor "$build/libbackpropf.a" -DBACKPROP_SINGLE
 "$source_dir/tools/single_names.sh" --check || n_failures=$((n_failures + 1))
 
 [ "$n_failures" -eq 0 ] || { echo "check_symbols.sh: $n_failures promises broken" >&2 && exit 1; }

@@ -10,6 +10,10 @@
 #define bp_activation_function bpf_activation_function
 #define bp_activation_name bpf_activation_name
 #define bp_allocator bpf_allocator
+#define bp_blas bpf_blas
+#define bp_blas_info bpf_blas_info
+#define bp_blas_threading bpf_blas_threading
+#define bp_blas_threading_name bpf_blas_threading_name
 #define bp_bytes bpf_bytes
 #define bp_bytes_free bpf_bytes_free
 #define bp_choice_config bpf_choice_config
