@@ -20,6 +20,7 @@ struct subject {
     void (*run)(void *state, size_t rounds);
     void *state;
     int blas_threads; /**< which BLAS gets while it runs; 0: as they are */
+    bool settles; /**< it waits, before a chunk, until threads of the other side have gone to sleep, and warms up again */
 };
 
 /** Two subjects that do the same work. */

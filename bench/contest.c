@@ -33,6 +33,7 @@
 /* What a contest holds. Zeroed, any part may be freed. */
 struct entry {
     const struct bench_case *what;
+    bp_threads threads; /* of the column with 2; else none */
     bp_network net;
     bp_optimizer opt;
     bp_trainer trainer;
@@ -93,6 +94,11 @@ static void make_data(struct entry *entry)
         entry->data.T = (bp_view){ .data = entry->T };
 }
 
+static const bp_threads *pool_of(const struct entry *entry)
+{
+    return entry->threads.n > 0 ? &entry->threads : NULL;
+}
+
 /* Epochs enough for a long time, but for tiny data not for ever: the history has room for each. */
 static void make_trainer(struct entry *entry)
 {
@@ -101,6 +107,7 @@ static void make_trainer(struct entry *entry)
                          &(bp_train_config){ .epochs = what->rows < 16 ? (size_t)1 << 20 : (size_t)1 << 14,
                                              .batch = what->batch,
                                              .loss = entry->loss,
+                                             .threads = pool_of(entry),
                                              .keep_order = what->way == TRAINS_IN_ORDER }));
 }
 
@@ -192,6 +199,7 @@ static void make_way(struct entry *entry, struct subject *ours)
         entry->grad = must_have(calloc(entry->net.parameters.n_params, sizeof *entry->grad));
         entry->Y = must_have(calloc(what->batch * entry->net.n_out, sizeof *entry->Y));
         must(bp_workspace_init(&entry->ws, &entry->net, what->batch, bench_predicts(what) ? BP_INFERENCE : BP_TRAINING));
+        entry->ws.threads = entry->opt.threads = pool_of(entry);
     }
     ours->run = trains ? run_trainer : what->way == PREDICTS ? run_predictions : run_own_loop;
     if (what->way == EXPORTED)
@@ -225,19 +233,22 @@ static void compare(struct entry *entry, struct contest *contest)
     contest->distance = distance / largest;
 }
 
-/* Two threads are BLAS's own on both sides. Once the library has a pool, one of `threads` belongs to the entry, and
- * contest->ours.blas_threads becomes 1. */
+/* Two threads are a pool of the library's on one side, and BLAS's own on the other. */
 void contest_make(const struct bench_case *what, int threads, struct contest *contest)
 {
     struct entry *entry = must_have(calloc(1, sizeof *entry));
     *contest = (struct contest){ .samples = what->batch, .memory = entry };
     entry->what = what;
     entry->loss.kind = loss_of(what->loss);
+    if (threads > 1)
+        must(bp_threads_init(&entry->threads, &(bp_threads_config){ .n = (size_t)threads }));
     make_network(what, &entry->net);
     make_data(entry);
     make_way(entry, &contest->ours);
     entry->bound = must_have(make_bound(what, entry->net.parameters.params, entry->X, entry->T, &contest->bound));
-    contest->bound.blas_threads = contest->ours.blas_threads = threads;
+    contest->bound.blas_threads = threads;
+    contest->ours.blas_threads = 1;
+    contest->bound.settles = contest->ours.settles = threads > 1;
     compare(entry, contest);
 }
 
@@ -251,6 +262,7 @@ void contest_free(struct contest *contest)
     bp_optimizer_free(&entry->opt);
     bp_workspace_free(&entry->ws);
     bp_network_free(&entry->net);
+    bp_threads_free(&entry->threads);
     free(entry->X);
     free(entry->T);
     free(entry->Y);

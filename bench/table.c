@@ -200,7 +200,7 @@ bool print_cases(const struct options *options)
 
     printf("\n%zu of %zu figures are met, %zu of them by noisy measurements (quartiles more than 1.2 apart), which are "
            "worth repeating. "
-           "Times are a\nsample's; 2 threads are BLAS's own, on both sides. Peers:",
+           "Times are a\nsample's; 2 threads are a pool of the library's, and BLAS's own under the bound. Peers:",
            count.met, count.figures, count.noisy);
     for (size_t i = 0; i < N_PEERS; i++)
         printf("%s %s%s%s", i > 0 ? "," : "", peer_names[i], peer_version(i) != NULL ? " " : " (not installed)",

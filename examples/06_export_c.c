@@ -32,7 +32,8 @@ static double dew_point(double temperature, double humidity)
 static void fill_table(void)
 {
     for (int row = 0; row < ROWS; row++) {
-        const double temperature = row / HUMIDITIES, humidity = 15 + 5 * (row % HUMIDITIES);
+        const int degrees = row / HUMIDITIES, percent = 15 + 5 * (row % HUMIDITIES);
+        const double temperature = degrees, humidity = percent;
         X[row][0] = (bp_real)temperature;
         X[row][1] = (bp_real)humidity;
         T[row][0] = (bp_real)dew_point(temperature, humidity);

@@ -18,6 +18,7 @@
 #include "backprop/gradient_check.h"
 #include "support/close.h"
 #include "support/heap.h"
+#include "support/levels.h"
 #include "support/problem.h"
 #include "support/refusal.h"
 #include "support/subject.h"
@@ -556,5 +557,8 @@ int main(void)
         cmocka_unit_test(what_its_callees_refuse_is_refused),
         cmocka_unit_test(any_allocation_may_fail),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int n_failed = 0;
+    AT_EACH_PATH (path)
+        n_failed += cmocka_run_group_tests_name(name_of_path(path), tests, NULL, NULL);
+    return n_failed;
 }

@@ -33,6 +33,7 @@
 #include "math/activation.h"
 #include "math/loss.h"
 #include "support/close.h"
+#include "support/levels.h"
 #include "support/naive.h"
 #include "support/problem.h"
 #include "support/subject.h"
@@ -881,5 +882,8 @@ int main(void)
         cmocka_unit_test(nothing_below_a_softmax_of_one_unit_has_a_gradient),
         cmocka_unit_test(parameters_inputs_and_workspace_stay_as_they_are),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int n_failed = 0;
+    AT_EACH_PATH (path)
+        n_failed += cmocka_run_group_tests_name(name_of_path(path), tests, NULL, NULL);
+    return n_failed;
 }

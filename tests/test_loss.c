@@ -21,6 +21,7 @@
 #include "backprop/workspace.h"
 #include "math/loss.h"
 #include "support/close.h"
+#include "support/levels.h"
 #include "support/refusal.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
@@ -1170,5 +1171,8 @@ int main(void)
         cmocka_unit_test(every_loss_has_its_value_and_its_name),
         cmocka_unit_test(other_values_are_unknown),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int n_failed = 0;
+    AT_EACH_PATH (path)
+        n_failed += cmocka_run_group_tests_name(name_of_path(path), tests, NULL, NULL);
+    return n_failed;
 }

@@ -229,7 +229,7 @@ static void check_workspace(const bp_network *net, struct test_heap *heap, size_
     heap->peak_bytes = before;
     assert_int_equal(bp_workspace_init(&ws, net, max_batch, mode), BP_OK);
     assert_int_equal(heap->live_bytes - before, workspace_bytes(net, max_batch, mode));
-    assert_int_equal(heap->peak_bytes - heap->live_bytes, 2 * 128 * 128 * R + 63);
+    assert_int_equal(heap->peak_bytes - heap->live_bytes, max_batch > 1 ? 2 * 128 * 128 * R + 63 : 0); /* to warm BLAS up */
     bp_workspace_free(&ws);
 }
 

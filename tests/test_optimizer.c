@@ -18,6 +18,7 @@
 #include "backprop/rng.h"
 #include "support/close.h"
 #include "support/heap.h"
+#include "support/levels.h"
 #include "support/refusal.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
@@ -753,5 +754,8 @@ int main(void)
         cmocka_unit_test(parameters_below_the_normal_range_become_0),
         cmocka_unit_test(moments_die_out),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int n_failed = 0;
+    AT_EACH_PATH (path)
+        n_failed += cmocka_run_group_tests_name(name_of_path(path), tests, NULL, NULL);
+    return n_failed;
 }

@@ -21,6 +21,7 @@
 #include "optim/optimizer.h"
 #include "support/close.h"
 #include "support/heap.h"
+#include "support/levels.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
@@ -1148,5 +1149,8 @@ int main(void)
         cmocka_unit_test(names_are_those_of_the_enumeration),
         cmocka_unit_test(memory_is_asked_for_once_and_given_back),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int n_failed = 0;
+    AT_EACH_PATH (path)
+        n_failed += cmocka_run_group_tests_name(name_of_path(path), tests, NULL, NULL);
+    return n_failed;
 }

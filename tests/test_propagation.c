@@ -21,6 +21,7 @@
 #include "backprop/workspace.h"
 #include "net/propagation.h"
 #include "support/close.h"
+#include "support/levels.h"
 #include "support/refusal.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
@@ -953,5 +954,8 @@ int main(void)
         cmocka_unit_test(loss_that_is_not_finite_is_handed_out_and_refused),
         cmocka_unit_test(threads_share_a_network_each_with_its_own_workspace),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int n_failed = 0;
+    AT_EACH_PATH (path)
+        n_failed += cmocka_run_group_tests_name(name_of_path(path), tests, NULL, NULL);
+    return n_failed;
 }

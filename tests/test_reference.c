@@ -29,6 +29,7 @@
 #include "backprop/trainer.h"
 #include "backprop/workspace.h"
 #include "support/close.h"
+#include "support/levels.h"
 #include "support/reference.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
@@ -1419,5 +1420,8 @@ int main(void)
         cmocka_unit_test(training_at_a_slightly_wrong_rate_is_noticed),
         cmocka_unit_test(bounds_in_single_precision_are_near_what_rounding_does),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int n_failed = 0;
+    AT_EACH_PATH (path)
+        n_failed += cmocka_run_group_tests_name(name_of_path(path), tests, NULL, NULL);
+    return n_failed;
 }

@@ -19,6 +19,7 @@
 
 #include "backprop/propagation.h"
 #include "backprop/rng.h"
+#include "support/levels.h"
 
 enum { N_IN = 20, N_OUT = 5, ROWS = 64, ROUNDS = 100, MAX_THREADS = 8 };
 
@@ -161,5 +162,8 @@ int main(void)
         cmocka_unit_test(two_threads_predict_with_one_network_as_one_does),
         cmocka_unit_test(eight_threads_predict_with_one_network_as_one_does),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int n_failed = 0;
+    AT_EACH_PATH (path)
+        n_failed += cmocka_run_group_tests_name(name_of_path(path), tests, NULL, NULL);
+    return n_failed;
 }

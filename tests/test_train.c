@@ -24,6 +24,7 @@
 #include "backprop/rng.h"
 #include "support/close.h"
 #include "support/heap.h"
+#include "support/levels.h"
 #include "support/refusal.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
@@ -1635,5 +1636,8 @@ int main(void)
         cmocka_unit_test(frozen_segments_stay_and_all_others_move),
         cmocka_unit_test(what_is_not_frozen_moves_as_in_a_loop_of_steps),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int n_failed = 0;
+    AT_EACH_PATH (path)
+        n_failed += cmocka_run_group_tests_name(name_of_path(path), tests, NULL, NULL);
+    return n_failed;
 }

@@ -29,6 +29,7 @@
 #include "support/bench.h"
 #include "support/close.h"
 #include "support/heap.h"
+#include "support/levels.h"
 #include "support/refusal.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
@@ -1688,5 +1689,8 @@ int main(void)
         cmocka_unit_test(labels_are_refused_by_a_network_that_scales_its_outputs),
         cmocka_unit_test(null_pointers_are_refused),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int n_failed = 0;
+    AT_EACH_PATH (path)
+        n_failed += cmocka_run_group_tests_name(name_of_path(path), tests, NULL, NULL);
+    return n_failed;
 }

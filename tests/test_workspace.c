@@ -16,6 +16,7 @@
 #include "backprop/propagation.h"
 #include "backprop/workspace.h"
 #include "support/heap.h"
+#include "support/levels.h"
 #include "support/refusal.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
@@ -430,5 +431,8 @@ int main(void)
         cmocka_unit_test(workspace_may_be_moved_by_assignment),
         cmocka_unit_test(workspace_fits_every_network_of_its_topology),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int n_failed = 0;
+    AT_EACH_PATH (path)
+        n_failed += cmocka_run_group_tests_name(name_of_path(path), tests, NULL, NULL);
+    return n_failed;
 }

@@ -17,6 +17,7 @@
 #include "backprop/parameters.h"
 #include "backprop/precision.h"
 #include "backprop/status.h"
+#include "backprop/threads.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -115,12 +116,13 @@ typedef struct bp_optimizer {
     uint64_t n_steps;             /**< steps done: t of the last one */
     double scalars[BP_N_OPTIMIZER_SCALARS]; /**< what goes on from step to step besides state */
     double factors[3];                      /**< of the last step, from r, t and scalars; each step sets them anew */
-    double clip_factor;     /**< of the last step: what clip_norm multiplied its gradient by; 1: it did nothing */
-    size_t n_params;        /**< of the parameters it was made for */
-    size_t n_state;         /**< numbers in `state`: a multiple of n_params, 0 for plain gradient descent */
-    bp_real *state;         /**< arrays of n_params numbers, in the order given at bp_optimizer_kind; or NULL */
-    bp_allocator allocator; /**< where the block came from */
-    void *block;            /**< NULL where there is no state */
+    double clip_factor;        /**< of the last step: what clip_norm multiplied its gradient by; 1: it did nothing */
+    size_t n_params;           /**< of the parameters it was made for */
+    size_t n_state;            /**< numbers in `state`: a multiple of n_params, 0 for plain gradient descent */
+    const bp_threads *threads; /**< who shares the work of a step, yours to set: see backprop/threads.h. NULL at first */
+    bp_real *state;            /**< arrays of n_params numbers, in the order given at bp_optimizer_kind; or NULL */
+    bp_allocator allocator;    /**< where the block came from */
+    void *block;               /**< NULL where there is no state */
 } bp_optimizer;
 
 /**

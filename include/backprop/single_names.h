@@ -151,6 +151,11 @@
 #define bp_targets bpf_targets
 #define bp_task bpf_task
 #define bp_task_name bpf_task_name
+#define bp_threads bpf_threads
+#define bp_threads_config bpf_threads_config
+#define bp_threads_free bpf_threads_free
+#define bp_threads_init bpf_threads_init
+#define bp_threads_pool bpf_threads_pool
 #define bp_train bpf_train
 #define bp_train_callback bpf_train_callback
 #define bp_train_config bpf_train_config

@@ -28,6 +28,7 @@
 #include "backprop/scaling.h"
 #include "backprop/schedule.h"
 #include "backprop/status.h"
+#include "backprop/threads.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -104,6 +105,7 @@ typedef struct bp_train_config {
     bp_train_callback on_step;  /**< after each step; default NULL: none */
     bp_train_callback on_epoch; /**< after each epoch, when its last on_step and validation are done; default NULL: none */
     void *user;                 /**< handed to both; the library never reads it */
+    const bp_threads *threads;  /**< who shares the work; stays the user's. Default NULL: the caller alone */
     const bp_allocator *allocator; /**< of the memory for the run and the report; default NULL: the network's */
 } bp_train_config;
 

@@ -16,6 +16,7 @@
 #include "backprop/network.h"
 #include "backprop/precision.h"
 #include "backprop/status.h"
+#include "backprop/threads.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -38,12 +39,14 @@ typedef struct bp_workspace {
     size_t max_batch; /**< rows that fit */
     size_t batch;     /**< rows of the last forward pass; 0: none yet */
     size_t n_layers;
-    const bp_real *X;     /**< batch x n_in, the user's array of the last forward pass */
-    const bp_real *Y;     /**< batch x n_out, the outputs of the last forward pass: A of the last layer */
-    uint64_t seed;        /**< of dropout, yours to set; 0 at first */
-    uint64_t pass;        /**< number of the pass, yours to set; 0 at first. Which outputs a forward pass drops follows from
+    const bp_real *X; /**< batch x n_in, the user's array of the last forward pass */
+    const bp_real *Y; /**< batch x n_out, the outputs of the last forward pass: A of the last layer */
+    uint64_t seed;    /**< of dropout, yours to set; 0 at first */
+    uint64_t pass;    /**< number of the pass, yours to set; 0 at first. Which outputs a forward pass drops follows from
                                  seed, pass, layer, row of the batch and column alone: count it up for each step, or each
                                  drops the same. No function changes it */
+    const bp_threads
+        *threads;         /**< who shares the work of a pass, yours to set: see backprop/threads.h. NULL at first: nobody */
     bp_real **Z;          /**< n_layers arrays, batch x n_out of the layer: what its activation gets, A_in W^T + 1 b^T and,
                                  where it is normalized, N gamma + beta. In a hidden layer whose derivative follows from
                                  f(Z) alone, in all hidden layers for BP_INFERENCE, and wherever f is the identity, Z[l]
@@ -70,6 +73,8 @@ typedef struct bp_workspace {
         uint64_t seed, pass;
     } dropped;              /**< seed and pass of the last forward pass, which the backward pass drops by */
     uint64_t topology;      /**< of the network it was made for */
+    bool small;             /**< the network is so small that it is computed in one go, without BLAS; bp_predict() then
+                                 leaves Z, F and A alone */
     bp_allocator allocator; /**< where the block came from */
     void *block;            /**< the one piece of memory that holds it all */
 } bp_workspace;
@@ -77,9 +82,9 @@ typedef struct bp_workspace {
 /**
  * Makes a workspace for a network and for every other of the same topology.
  *
- * Forward, loss, backward and predictions allocate nothing afterwards: this call also runs one small matrix product, so
- * that the BLAS allocates its buffers now. What that takes, 2 * 128 * 128 numbers, is given back before the call returns.
- * All memory comes from the allocator of `net`.
+ * Forward, loss, backward and predictions allocate nothing afterwards: for more than one row at a time this call also runs
+ * one small matrix product, so that the BLAS allocates its buffers now; its memory, 2 * 128 * 128 numbers, is given back
+ * before the call returns. A single row calls no BLAS, in any of them. The memory comes from the allocator of `net`.
  *
  * @param ws         made by this call, whatever it held before; zeroed when the call fails
  * @param net        read only

@@ -23,22 +23,12 @@ static int extent(size_t n)
     return (int)n;
 }
 
-void bpi_gemm_nt(size_t m, size_t n, size_t k, bp_real alpha, const bp_real *A, const bp_real *B, bp_real beta, bp_real *C)
+void bpi_gemm(const struct bpi_product *p)
 {
-    const int lda = extent(k), ldb = extent(k), ldc = extent(n);
-    BLAS_GEMM(CblasRowMajor, CblasNoTrans, CblasTrans, extent(m), ldc, lda, alpha, A, lda, B, ldb, beta, C, ldc);
-}
-
-void bpi_gemm_tn(size_t m, size_t n, size_t k, bp_real alpha, const bp_real *A, const bp_real *B, bp_real beta, bp_real *C)
-{
-    const int lda = extent(m), ldb = extent(n), ldc = extent(n);
-    BLAS_GEMM(CblasRowMajor, CblasTrans, CblasNoTrans, lda, ldc, extent(k), alpha, A, lda, B, ldb, beta, C, ldc);
-}
-
-void bpi_gemm_nn(size_t m, size_t n, size_t k, bp_real alpha, const bp_real *A, const bp_real *B, bp_real beta, bp_real *C)
-{
-    const int lda = extent(k), ldb = extent(n), ldc = extent(n);
-    BLAS_GEMM(CblasRowMajor, CblasNoTrans, CblasNoTrans, extent(m), ldc, lda, alpha, A, lda, B, ldb, beta, C, ldc);
+    const enum CBLAS_TRANSPOSE of_A = p->form == BPI_TN ? CblasTrans : CblasNoTrans;
+    const enum CBLAS_TRANSPOSE of_B = p->form == BPI_NT ? CblasTrans : CblasNoTrans;
+    BLAS_GEMM(CblasRowMajor, of_A, of_B, extent(p->m), extent(p->n), extent(p->k), p->alpha, p->A, extent(p->lda), p->B,
+              extent(p->ldb), p->beta, p->C, extent(p->ldc));
 }
 
 bp_status bpi_gemm_warm_up(const bp_allocator *allocator)

@@ -18,6 +18,30 @@
 /** The largest size of a matrix: what a CBLAS with 32-bit integers takes. The same without BLAS, so that builds agree. */
 #define BPI_MAX_EXTENT ((size_t)2147483647)
 
+/** Which factor is transposed: by rows and columns, C is m x n and sums over k. */
+enum bpi_gemm_form {
+    BPI_NT, /**< C = alpha A B^T + beta C;  A m x k, B n x k */
+    BPI_TN, /**< C = alpha A^T B + beta C;  A k x m, B k x n */
+    BPI_NN  /**< C = alpha A B + beta C;    A m x k, B k x n */
+};
+
+/** A product of row-major matrices, or of parts of them: one row of A lies lda numbers behind the one before it, and so on. */
+struct bpi_product {
+    enum bpi_gemm_form form;
+    size_t m, n, k;
+    bp_real alpha, beta; /**< with beta = 0 what C held does not matter */
+    const bp_real *A, *B;
+    bp_real *C;
+    size_t lda, ldb, ldc;
+};
+
+/** Computes it. */
+void bpi_gemm(const struct bpi_product *product);
+
+/** The product of packed matrices. */
+struct bpi_product bpi_packed_product(enum bpi_gemm_form form, size_t m, size_t n, size_t k, bp_real alpha,
+                                      const bp_real *A, const bp_real *B, bp_real beta, bp_real *C);
+
 /** C (m x n) = alpha A B^T + beta C;  A m x k, B n x k. With beta = 0 what C held does not matter. */
 void bpi_gemm_nt(size_t m, size_t n, size_t k, bp_real alpha, const bp_real *A, const bp_real *B, bp_real beta, bp_real *C);
 

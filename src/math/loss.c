@@ -48,14 +48,17 @@ static size_t index_of_largest(size_t n, const bp_real *z)
     return at;
 }
 
-/* log sum_k e^(z_k) - max z, at least 0: the largest term is a 1 that log1p adds, so that small others are not lost. */
-static double log_sum_exp_above_max(size_t n, const bp_real *z, size_t at_max)
+/*
+ * log sum_k e^(z_k) - max z, at least 0: log(1 + sum of the e^(z_k - max z) of the others), which are quotients of the
+ * outputs, y_k / y_max. The 1 is log1p's to add, so that small others are not lost.
+ */
+static double log_sum_exp_above_max(size_t n, const bp_real *y, size_t at_max)
 {
     double others = 0;
     for (size_t j = 0; j < n; j++)
         if (j != at_max)
-            others += (double)BPI_EXP(z[j] - z[at_max]);
-    return log1p(others);
+            others += (double)y[j];
+    return log1p(others / (double)y[at_max]);
 }
 
 /*
@@ -67,7 +70,7 @@ static double cross_entropy(const bp_loss *loss, const struct bpi_loss_row *row,
     (void)loss;
     const bp_real *z = row->z, *t = row->t;
     const size_t at_max = index_of_largest(row->n, z);
-    const double above_max = log_sum_exp_above_max(row->n, z, at_max);
+    const double above_max = log_sum_exp_above_max(row->n, row->y, at_max);
     double sum = 0, sum_of_t = 0;
     for (size_t j = 0; j < row->n; j++) {
         if (t[j] != (bp_real)0) /* 0 times an infinite logit is 0 */

@@ -49,37 +49,24 @@ static void add_row_times_panel(size_t n_k, bp_real alpha, const bp_real *a, siz
         c[lane] += alpha * sum[lane];
 }
 
-static void multiply(size_t m, size_t n, size_t k, bp_real alpha, struct strided A, struct strided B, bp_real beta,
-                     bp_real *C)
+void bpi_gemm(const struct bpi_product *p)
 {
+    const struct strided A = p->form == BPI_TN ? (struct strided){ p->A, 1, p->lda } : (struct strided){ p->A, p->lda, 1 };
+    const struct strided B = p->form == BPI_NT ? (struct strided){ p->B, 1, p->ldb } : (struct strided){ p->B, p->ldb, 1 };
     bp_real panel[BLOCK_K * LANES];
 
-    scale(m * n, beta, C);
-    for (size_t j = 0; j < n; j += LANES) {
-        const size_t columns = smaller(LANES, n - j);
-        for (size_t first = 0; first < k; first += BLOCK_K) {
-            const size_t n_k = smaller(BLOCK_K, k - first);
+    for (size_t i = 0; i < p->m; i++)
+        scale(p->n, p->beta, p->C + i * p->ldc);
+    for (size_t j = 0; j < p->n; j += LANES) {
+        const size_t columns = smaller(LANES, p->n - j);
+        for (size_t first = 0; first < p->k; first += BLOCK_K) {
+            const size_t n_k = smaller(BLOCK_K, p->k - first);
             pack_panel(B, first, n_k, j, columns, panel);
-            for (size_t i = 0; i < m; i++)
-                add_row_times_panel(n_k, alpha, A.data + i * A.row + first * A.column, A.column, panel, columns,
-                                    C + i * n + j);
+            for (size_t i = 0; i < p->m; i++)
+                add_row_times_panel(n_k, p->alpha, A.data + i * A.row + first * A.column, A.column, panel, columns,
+                                    p->C + i * p->ldc + j);
         }
     }
-}
-
-void bpi_gemm_nt(size_t m, size_t n, size_t k, bp_real alpha, const bp_real *A, const bp_real *B, bp_real beta, bp_real *C)
-{
-    multiply(m, n, k, alpha, (struct strided){ A, k, 1 }, (struct strided){ B, 1, k }, beta, C);
-}
-
-void bpi_gemm_tn(size_t m, size_t n, size_t k, bp_real alpha, const bp_real *A, const bp_real *B, bp_real beta, bp_real *C)
-{
-    multiply(m, n, k, alpha, (struct strided){ A, 1, m }, (struct strided){ B, n, 1 }, beta, C);
-}
-
-void bpi_gemm_nn(size_t m, size_t n, size_t k, bp_real alpha, const bp_real *A, const bp_real *B, bp_real beta, bp_real *C)
-{
-    multiply(m, n, k, alpha, (struct strided){ A, k, 1 }, (struct strided){ B, n, 1 }, beta, C);
 }
 
 bp_status bpi_gemm_warm_up(const bp_allocator *allocator)

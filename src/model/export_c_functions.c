@@ -86,16 +86,16 @@ static double gelu_value(double z, double p)
 }
 
 static const char gelu_tanh_text[] =
+    "/* z/2 (1 + tanh u) is z / (1 + e^-2u), which keeps its digits where tanh u is near -1. */\n"
     "static ~ $_gelu_tanh(~ z)\n"
     "{\n"
-    "    const ~ twice_phi = 1.0@ + tanh@(0.79788456080286535588@ * (z + 0.044715@ * z * z * z));\n"
-    "    return twice_phi <= 0 ? 0 : 0.5@ * z * twice_phi;\n"
+    "    const ~ s = 1.0@ / (1.0@ + exp@(-1.5957691216057307118@ * (z + 0.044715@ * z * z * z)));\n"
+    "    return s <= 0 ? 0 : z * s;\n"
     "}\n";
 static double gelu_tanh_value(double z, double p)
 {
-    UNUSED(p);
-    const double twice_phi = 1.0 + tanh(0.79788456080286535588 * (z + 0.044715 * z * z * z));
-    return twice_phi <= 0 ? 0 : 0.5 * z * twice_phi;
+    const double s = sigmoid_value(1.5957691216057307118 * (z + 0.044715 * z * z * z), p);
+    return s <= 0 ? 0 : z * s;
 }
 
 static const char silu_text[] = "static ~ $_silu(~ z)\n"

@@ -7,8 +7,10 @@
 
 #include "math/activation.h"
 #include "math/dropout.h"
-#include "math/gemm.h"
+#include "math/kernels.h"
 #include "math/normalization.h"
+#include "math/products.h"
+#include "math/shared_gemm.h"
 
 /* Numbers that stay in the first cache between adding the bias and applying f: 16 KiB in double. */
 #define BLOCK 2048
@@ -19,6 +21,7 @@
 struct function {
     bpi_apply apply;
     bpi_pull_back pull_back;
+    bpi_apply_with_bias apply_with_bias; /* NULL: there is none */
     void *user;
 };
 
@@ -26,9 +29,9 @@ static struct function function_of(const bp_layer *layer)
 {
     const bp_activation_function *custom = layer->custom;
     if (custom != NULL)
-        return (struct function){ custom->apply, custom->pull_back, custom->user };
+        return (struct function){ custom->apply, custom->pull_back, NULL, custom->user };
     const bpi_activation_row *row = bpi_activation(layer->activation);
-    return (struct function){ row->apply, row->pull_back, NULL };
+    return (struct function){ row->apply, row->pull_back, row->apply_with_bias, NULL };
 }
 
 bool bpi_layer_reads_Z(const bp_layer *layer)
@@ -150,34 +153,82 @@ static const prepare_rows preparations[BP_N_NORMALIZATIONS] = {
     [BP_LAYER_NORMALIZATION] = normalize_by_rows,
 };
 
-/* Bias, normalization, activation and dropout in one pass over Z, a few rows at a time. */
-static void finish_rows(const bp_layer *layer, const struct bpi_layer_pass *pass)
+/* Work on rows of a pass, for one task of several. */
+struct row_work {
+    const bp_layer *layer;
+    const struct bpi_layer_pass *pass;
+    const bp_real *dA;
+    bp_real *dZ;
+    struct bpi_cut cut;
+};
+
+/* An element costs as much as so many multiplications of a matrix product, more or less, whatever the function. */
+enum { ELEMENT = 64 };
+
+/* Cuts the rows where the shape says, as products are cut. */
+static void run_row_work(struct row_work *work, bpi_task *task)
 {
+    const struct bpi_layer_pass *pass = work->pass;
+    work->cut = pass->pool != NULL ? bpi_cut_rows(pass->batch, ELEMENT * pass->batch * work->layer->n_out)
+                                   : (struct bpi_cut){ .n = pass->batch, .n_parts = 1 };
+    bpi_pool_run(pass->pool, work->cut.n_parts, task, work);
+}
+
+/* Bias, normalization, activation and dropout in one pass over Z, a few rows at a time. */
+static void finish_rows(void *argument, size_t part)
+{
+    const struct row_work *work = argument;
+    const bp_layer *layer = work->layer;
+    const struct bpi_layer_pass *pass = work->pass;
     const size_t n = layer->n_out, block = n < BLOCK ? BLOCK / n : 1;
+    const size_t end = bpi_cut_begin(&work->cut, part + 1);
     const struct function f = function_of(layer);
     const prepare_rows prepare = preparations[layer->normalization];
+    const bool adds_bias_only = layer->normalization == BP_NO_NORMALIZATION && layer->b != NULL;
     const bool drops = pass->training && layer->dropout > (bp_real)0;
     const uint64_t key = drops ? bpi_dropout_key(pass->seed, pass->number, pass->index) : 0;
 
-    for (size_t i = 0; i < pass->batch; i += block) {
-        const size_t rows = pass->batch - i < block ? pass->batch - i : block;
-        prepare(layer, pass, i, rows);
-        f.apply(rows, n, layer->parameter, f.user, pass->Z + i * n, pass->F + i * n);
+    for (size_t i = bpi_cut_begin(&work->cut, part); i < end; i += block) {
+        const size_t rows = end - i < block ? end - i : block;
+        if (adds_bias_only && f.apply_with_bias != NULL) {
+            f.apply_with_bias(rows, n, layer->parameter, layer->b, pass->Z + i * n, pass->F + i * n);
+        } else {
+            prepare(layer, pass, i, rows);
+            f.apply(rows, n, layer->parameter, f.user, pass->Z + i * n, pass->F + i * n);
+        }
         if (drops)
             bpi_dropout(key, layer->dropout, i, rows, n, pass->F + i * n, pass->A + i * n);
     }
 }
 
+bool bpi_layer_forward_row(const bp_layer *layer, struct bp_threads_pool *pool, const bp_real *x, bp_real *z, bp_real *a)
+{
+    if (layer->normalization != BP_NO_NORMALIZATION || !bpi_product_is_own(1))
+        return false;
+    bpi_product_row(pool, layer->n_out, layer->n_in, layer->W, layer->b, x, z);
+    const bpi_apply_kernel apply = bpi_kernels()->apply[layer->activation];
+    if (apply != NULL) {
+        apply(layer->n_out, layer->parameter, z, a);
+    } else {
+        const struct function f = function_of(layer);
+        f.apply(1, layer->n_out, layer->parameter, f.user, z, a);
+    }
+    return true;
+}
+
 void bpi_layer_forward(const bp_layer *layer, const struct bpi_layer_pass *pass)
 {
-    bpi_gemm_nt(pass->batch, layer->n_out, layer->n_in, (bp_real)1, pass->A_in, layer->W, (bp_real)0, raw_values(pass));
+    const bool drops = pass->training && layer->dropout > (bp_real)0;
+    if (pass->batch == 1 && !drops && bpi_layer_forward_row(layer, pass->pool, pass->A_in, pass->Z, pass->F))
+        return;
+    bpi_product_forward(pass->pool, pass->batch, layer->n_out, layer->n_in, pass->A_in, layer->W, raw_values(pass));
     if (layer->normalization == BP_BATCH_NORMALIZATION) {
         if (pass->N != NULL)
             take_statistics(layer, pass);
         else
             fold_statistics(layer, pass);
     }
-    finish_rows(layer, pass);
+    run_row_work(&(struct row_work){ .layer = layer, .pass = pass }, finish_rows);
 }
 
 void bpi_layer_update_state(const bp_layer *layer, size_t batch, const bp_real *statistics)
@@ -192,21 +243,30 @@ void bpi_layer_update_state(const bp_layer *layer, size_t batch, const bp_real *
 
 /* ---- Backward -------------------------------------------------------------------------------------------------------- */
 
+/* Through dropout, where there is some, and the activation, a few rows at a time. */
+static void pull_rows_back(void *argument, size_t part)
+{
+    const struct row_work *work = argument;
+    const bp_layer *layer = work->layer;
+    const struct bpi_layer_pass *pass = work->pass;
+    const size_t n = layer->n_out, block = n < BLOCK ? BLOCK / n : 1;
+    const size_t end = bpi_cut_begin(&work->cut, part + 1);
+    const struct function f = function_of(layer);
+    const bool drops = layer->dropout > (bp_real)0;
+    const uint64_t key = drops ? bpi_dropout_key(pass->seed, pass->number, pass->index) : 0;
+
+    for (size_t i = bpi_cut_begin(&work->cut, part); i < end; i += block) {
+        const size_t rows = end - i < block ? end - i : block;
+        bp_real *dZ = work->dZ + i * n;
+        if (drops)
+            bpi_dropout(key, layer->dropout, i, rows, n, work->dA + i * n, dZ);
+        f.pull_back(rows, n, layer->parameter, f.user, pass->Z + i * n, pass->F + i * n, drops ? dZ : work->dA + i * n, dZ);
+    }
+}
+
 void bpi_layer_pull_back(const bp_layer *layer, const struct bpi_layer_pass *pass, const bp_real *dA, bp_real *dZ)
 {
-    const size_t n = layer->n_out;
-    const struct function f = function_of(layer);
-    if (layer->dropout == (bp_real)0) {
-        f.pull_back(pass->batch, n, layer->parameter, f.user, pass->Z, pass->F, dA, dZ);
-        return;
-    }
-    const size_t block = n < BLOCK ? BLOCK / n : 1;
-    const uint64_t key = bpi_dropout_key(pass->seed, pass->number, pass->index);
-    for (size_t i = 0; i < pass->batch; i += block) {
-        const size_t rows = pass->batch - i < block ? pass->batch - i : block;
-        bpi_dropout(key, layer->dropout, i, rows, n, dA + i * n, dZ + i * n);
-        f.pull_back(rows, n, layer->parameter, f.user, pass->Z + i * n, pass->F + i * n, dZ + i * n, dZ + i * n);
-    }
+    run_row_work(&(struct row_work){ .layer = layer, .pass = pass, .dA = dA, .dZ = dZ }, pull_rows_back);
 }
 
 void bpi_layer_normalization_pull_back(const bp_layer *layer, const struct bpi_layer_pass *pass, const bp_real *dY,
@@ -222,14 +282,6 @@ void bpi_layer_normalization_pull_back(const bp_layer *layer, const struct bpi_l
         bpi_columns_pull_back(batch, n, layer->gamma, statistics_of(layer, pass).inverse, dgamma, dbeta, pass->N, dY, dZ);
     else
         bpi_given_columns_pull_back(batch, n, layer->gamma, statistics_of(layer, pass).inverse, dY, dZ);
-}
-
-/* sums += dZ^T 1, row by row: a fixed order. */
-static void add_column_sums(size_t batch, size_t n, const bp_real *dZ, bp_real *sums)
-{
-    for (size_t i = 0; i < batch; i++)
-        for (size_t j = 0; j < n; j++)
-            sums[j] += dZ[i * n + j];
 }
 
 /* The place of an array of a layer in the sink. */
@@ -253,27 +305,48 @@ static void put_bias_gradient(const bp_layer *layer, const struct bpi_layer_pass
 {
     const size_t n = layer->n_out;
     if (!bpi_layer_needs_rows(layer))
-        add_column_sums(pass->batch, n, dZ, pass->row);
+        bpi_kernels()->add_column_sums(pass->batch, n, dZ, pass->row);
     put(sink, n, pass->row, b_to);
     for (size_t j = 0; j < n; j++)
         pass->row[j] = (bp_real)0;
 }
 
-void bpi_layer_parameter_gradient(const bp_layer *layer, const struct bpi_layer_pass *pass, const bp_real *dZ,
-                                  const struct bpi_sink *sink, const bp_real *params)
+/* What is left when W is done. */
+static void put_vectors(const bp_layer *layer, const struct bpi_layer_pass *pass, const bp_real *dZ,
+                        const struct bpi_sink *sink, const bp_real *params)
 {
-    const size_t n_in = layer->n_in, n_out = layer->n_out;
-
-    bpi_gemm_tn(n_out, n_in, pass->batch, sink->alpha, dZ, pass->A_in, sink->beta, place_in(sink, params, layer->W));
     if (layer->b != NULL)
         put_bias_gradient(layer, pass, dZ, sink, place_in(sink, params, layer->b));
     if (layer->normalization != BP_NO_NORMALIZATION) {
-        put(sink, n_out, pass->columns[0], place_in(sink, params, layer->gamma));
-        put(sink, n_out, pass->columns[1], place_in(sink, params, layer->beta));
+        put(sink, layer->n_out, pass->columns[0], place_in(sink, params, layer->gamma));
+        put(sink, layer->n_out, pass->columns[1], place_in(sink, params, layer->beta));
     }
 }
 
-void bpi_layer_input_gradient(const bp_layer *layer, size_t batch, const bp_real *dZ, bp_real beta, bp_real *dA_in)
+void bpi_layer_parameter_gradient(const bp_layer *layer, const struct bpi_layer_pass *pass, const bp_real *dZ,
+                                  const struct bpi_sink *sink, const bp_real *params)
 {
-    bpi_gemm_nn(batch, layer->n_in, layer->n_out, (bp_real)1, dZ, layer->W, beta, dA_in);
+    bpi_product_out(pass->pool, pass->batch, layer->n_out, layer->n_in, sink->alpha, dZ, pass->A_in, sink->beta,
+                    place_in(sink, params, layer->W));
+    put_vectors(layer, pass, dZ, sink, params);
+}
+
+void bpi_layer_input_gradient(const bp_layer *layer, const struct bpi_layer_pass *pass, const bp_real *dZ, bp_real beta,
+                              bp_real *dA_in)
+{
+    bpi_product_back(pass->pool, pass->batch, layer->n_out, layer->n_in, dZ, layer->W, beta, dA_in);
+}
+
+void bpi_layer_gradients(const bp_layer *layer, const struct bpi_layer_pass *pass, const bp_real *dZ,
+                         const struct bpi_sink *sink, const bp_real *params, bp_real *dA_in)
+{
+    bp_real *W_to = place_in(sink, params, layer->W);
+    if (W_to == layer->W && sink->beta == (bp_real)1) {
+        bpi_product_back_and_update(pass->pool, pass->batch, layer->n_out, layer->n_in, sink->alpha, dZ, pass->A_in, W_to,
+                                    dA_in);
+        put_vectors(layer, pass, dZ, sink, params);
+        return;
+    }
+    bpi_layer_input_gradient(layer, pass, dZ, (bp_real)0, dA_in);
+    bpi_layer_parameter_gradient(layer, pass, dZ, sink, params);
 }

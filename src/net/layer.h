@@ -19,16 +19,17 @@
  */
 struct bpi_layer_pass {
     size_t batch;
-    bool training;         /**< by the batch's statistics unless the layer is frozen, and with dropout */
-    const bp_real *A_in;   /**< batch x n_in */
-    bp_real *Z;            /**< what the activation gets */
-    bp_real *N;            /**< normalized values; NULL: not to be kept, always when not training */
-    bp_real *statistics;   /**< as bp_workspace has them; NULL with N */
-    bp_real *F, *A;        /**< f(Z), and what is handed on */
-    size_t index;          /**< of the layer, ... */
-    uint64_t seed, number; /**< ... and seed and number of the pass: for dropout */
-    bp_real *columns[2];   /**< scratch, n_out each, for a normalized layer */
-    bp_real *row;          /**< scratch, n_out numbers, all 0 before and after */
+    bool training;                /**< by the batch's statistics unless the layer is frozen, and with dropout */
+    const bp_real *A_in;          /**< batch x n_in */
+    bp_real *Z;                   /**< what the activation gets */
+    bp_real *N;                   /**< normalized values; NULL: not to be kept, always when not training */
+    bp_real *statistics;          /**< as bp_workspace has them; NULL with N */
+    bp_real *F, *A;               /**< f(Z), and what is handed on */
+    size_t index;                 /**< of the layer, ... */
+    uint64_t seed, number;        /**< ... and seed and number of the pass: for dropout */
+    bp_real *columns[2];          /**< scratch, n_out each, for a normalized layer */
+    bp_real *row;                 /**< scratch, n_out numbers, all 0 before and after */
+    struct bp_threads_pool *pool; /**< whose threads share the work; NULL: the caller does it */
 };
 
 /** Whether the derivative of the layer's activation reads what went in, Z, and what came out, F. */
@@ -40,6 +41,9 @@ bool bpi_layer_needs_rows(const bp_layer *layer);
 
 /** Z = A_in W^T + 1 b^T, normalized, F = f(Z), A = F dropped out. */
 void bpi_layer_forward(const bp_layer *layer, const struct bpi_layer_pass *pass);
+
+/** z = W x + b, a = f(z) for one row, by own kernels. a may be z. False, nothing done: that is not all the layer does. */
+bool bpi_layer_forward_row(const bp_layer *layer, struct bp_threads_pool *pool, const bp_real *x, bp_real *z, bp_real *a);
 
 /** dZ for the activation's input: dA carried back through dropout and f. dZ may be dA. */
 void bpi_layer_pull_back(const bp_layer *layer, const struct bpi_layer_pass *pass, const bp_real *dA, bp_real *dZ);
@@ -73,7 +77,12 @@ void bpi_layer_parameter_gradient(const bp_layer *layer, const struct bpi_layer_
                                   const struct bpi_sink *sink, const bp_real *params);
 
 /** dA_in = dZ W + beta dA_in; batch x n_in. */
-void bpi_layer_input_gradient(const bp_layer *layer, size_t batch, const bp_real *dZ, bp_real beta, bp_real *dA_in);
+void bpi_layer_input_gradient(const bp_layer *layer, const struct bpi_layer_pass *pass, const bp_real *dZ, bp_real beta,
+                              bp_real *dA_in);
+
+/** Both, dA_in = dZ W first: in one sweep over W where the sink is gradient descent and that is faster. */
+void bpi_layer_gradients(const bp_layer *layer, const struct bpi_layer_pass *pass, const bp_real *dZ,
+                         const struct bpi_sink *sink, const bp_real *params, bp_real *dA_in);
 
 /** Takes the statistics of the pass into the layer's running ones; only for layers that need rows, and batch >= 2. */
 void bpi_layer_update_state(const bp_layer *layer, size_t batch, const bp_real *statistics);

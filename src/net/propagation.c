@@ -9,6 +9,7 @@
 #include "math/loss.h"
 #include "math/scaling.h"
 #include "net/network.h"
+#include "net/small.h"
 
 /* ---- Checks ---------------------------------------------------------------------------------------------------------- */
 
@@ -60,6 +61,11 @@ static bp_status check_rows(const bp_network *net, const bp_workspace *ws, size_
     return BP_OK;
 }
 
+static struct bp_threads_pool *pool_of(const bp_workspace *ws)
+{
+    return ws->threads != NULL ? ws->threads->pool : NULL;
+}
+
 /* What layer l works with: in the pass of a forward and backward walk through `ws`. */
 static struct bpi_layer_pass pass_of_layer(const bp_workspace *ws, size_t l)
 {
@@ -75,7 +81,8 @@ static struct bpi_layer_pass pass_of_layer(const bp_workspace *ws, size_t l)
                                     .seed = ws->dropped.seed,
                                     .number = ws->dropped.pass,
                                     .columns = { ws->columns[0], ws->columns[1] },
-                                    .row = ws->row };
+                                    .row = ws->row,
+                                    .pool = pool_of(ws) };
 }
 
 bp_status bp_network_forward(const bp_network *net, bp_workspace *ws, const bp_real *X, size_t batch)
@@ -90,6 +97,10 @@ bp_status bp_network_forward(const bp_network *net, bp_workspace *ws, const bp_r
     ws->has_loss = false;
     ws->dropped.seed = ws->seed;
     ws->dropped.pass = ws->pass;
+    if (ws->small) {
+        bpi_small_forward(net, ws);
+        return BP_OK;
+    }
     for (size_t l = 0; l < net->n_layers; l++) {
         const struct bpi_layer_pass pass = pass_of_layer(ws, l);
         bpi_layer_forward(&net->layers[l], &pass);
@@ -103,9 +114,17 @@ static void predict(const bp_network *net, bp_workspace *ws, const bp_real *X, s
     for (size_t l = 0; l < net->n_layers; l++) {
         const bool is_last = l + 1 == net->n_layers;
         bp_real *A = is_last ? Y : ws->A[l], *Z = is_last ? Y : ws->Z[l];
-        const struct bpi_layer_pass pass = {
-            .batch = batch, .A_in = A_in, .Z = Z, .F = A, .A = A, .columns = { ws->columns[0], ws->columns[1] }
-        };
+        if (batch == 1 && bpi_layer_forward_row(&net->layers[l], pool_of(ws), A_in, Z, A)) {
+            A_in = A;
+            continue;
+        }
+        const struct bpi_layer_pass pass = { .batch = batch,
+                                             .A_in = A_in,
+                                             .Z = Z,
+                                             .F = A,
+                                             .A = A,
+                                             .columns = { ws->columns[0], ws->columns[1] },
+                                             .pool = pool_of(ws) };
         bpi_layer_forward(&net->layers[l], &pass);
         A_in = A;
     }
@@ -120,7 +139,10 @@ bp_status bp_predict(const bp_network *net, bp_workspace *ws, const bp_real *X, 
 
     if (net->scales_inputs)
         bpi_scale_rows(batch, net->n_in, net->in_center, net->in_scale, X, ws->scaled_X);
-    predict(net, ws, net->scales_inputs ? ws->scaled_X : X, batch, Y);
+    if (ws->small)
+        bpi_small_predict(net, batch, net->scales_inputs ? ws->scaled_X : X, Y);
+    else
+        predict(net, ws, net->scales_inputs ? ws->scaled_X : X, batch, Y);
     if (net->scales_outputs)
         bpi_unscale_rows(batch, net->n_out, net->out_center, net->out_scale, Y, Y);
     ws->batch = 0; /* the hidden layers hold this pass, the output layer another */
@@ -185,6 +207,10 @@ static size_t lowest_wanted(const bp_network *net, const struct bpi_sink *sink, 
 void bpi_network_backward(const bp_network *net, bp_workspace *ws, const bp_real *dY, const struct bpi_sink *sink,
                           bp_real *dX, bp_real beta_dX)
 {
+    if (ws->small) {
+        bpi_small_backward(net, &(struct bpi_small_errors){ ws, dY, dX, beta_dX }, sink);
+        return;
+    }
     const bp_real *dA_out = dY, *dZ = ws->dZ;
     const size_t lowest = lowest_wanted(net, sink, dX);
     for (size_t l = net->n_layers; l-- > lowest;) {
@@ -200,12 +226,16 @@ void bpi_network_backward(const bp_network *net, bp_workspace *ws, const bp_real
             bpi_layer_normalization_pull_back(layer, &pass, dZ, here); /* not in place: ws->dZ must stay */
             dZ = here;
         }
-        if (l > lowest)
-            bpi_layer_input_gradient(layer, ws->batch, dZ, (bp_real)0, below);
-        else if (dX != NULL)
-            bpi_layer_input_gradient(layer, ws->batch, dZ, beta_dX, dX);
-        if (is_wanted(layer, sink))
-            bpi_layer_parameter_gradient(layer, &pass, dZ, sink, net->parameters.params);
+        if (l > lowest && is_wanted(layer, sink)) {
+            bpi_layer_gradients(layer, &pass, dZ, sink, net->parameters.params, below);
+        } else {
+            if (l > lowest)
+                bpi_layer_input_gradient(layer, &pass, dZ, (bp_real)0, below);
+            else if (dX != NULL)
+                bpi_layer_input_gradient(layer, &pass, dZ, beta_dX, dX);
+            if (is_wanted(layer, sink))
+                bpi_layer_parameter_gradient(layer, &pass, dZ, sink, net->parameters.params);
+        }
         dA_out = below;
     }
 }

@@ -9,6 +9,7 @@
 #include "math/gemm.h"
 #include "net/layer.h"
 #include "net/network.h"
+#include "net/small.h"
 
 /* A workspace in the making: the plan, and the block once there is one. Planning twice gives the same offsets, so the
  * same walk plans and places, and no table of offsets is needed. */
@@ -180,13 +181,14 @@ bp_status bpi_workspace_init(bp_workspace *ws, const bp_network *net, size_t max
     bp_workspace made = { 0 };
     lay_out(&layout, &made);
     BPI_TRY(bpi_plan_allocate(&layout.plan, "bp_workspace_init", allocator, &layout.block));
-    const bp_status status = bpi_gemm_warm_up(allocator);
+    const bp_status status = max_batch > 1 ? bpi_gemm_warm_up(allocator) : BP_OK; /* a single row needs no BLAS */
     if (status != BP_OK) {
         bpi_release(allocator, layout.block);
         return status;
     }
 
     made.allocator = *allocator;
+    made.small = bpi_network_is_small(net);
     place_workspace(&made, &layout);
     *ws = made;
     return BP_OK;

@@ -12,38 +12,6 @@
 
 /* ---- Chunk by chunk -------------------------------------------------------------------------------------------------- */
 
-/* to = g + l1 sign(p) + l2 p */
-static void add_penalties(size_t n, bp_real l1, bp_real l2, const bp_real *p, const bp_real *g, bp_real *to)
-{
-    for (size_t i = 0; i < n; i++) {
-        const bp_real sign = (bp_real)(p[i] > (bp_real)0) - (bp_real)(p[i] < (bp_real)0);
-        to[i] = g[i] + l1 * sign + l2 * p[i];
-    }
-}
-
-/* to = g, put into [-C, C] */
-static void clip_by_value(size_t n, bp_real C, const bp_real *g, bp_real *to)
-{
-    for (size_t i = 0; i < n; i++) {
-        const bp_real at_most = g[i] < C ? g[i] : C;
-        to[i] = at_most > -C ? at_most : -C;
-    }
-}
-
-/* to = factor g, in double: the factor may be below single precision's range where g is at its top */
-static void scale(size_t n, double factor, const bp_real *g, bp_real *to)
-{
-    for (size_t i = 0; i < n; i++)
-        to[i] = (bp_real)(factor * (double)g[i]);
-}
-
-/* to = g + w p */
-static void add_weight_decay(size_t n, bp_real w, const bp_real *p, const bp_real *g, bp_real *to)
-{
-    for (size_t i = 0; i < n; i++)
-        to[i] = g[i] + w * p[i];
-}
-
 static bool has_penalty(const bp_optimizer_config *settings)
 {
     return settings->l1 > (bp_real)0 || settings->l2 > (bp_real)0;
@@ -54,7 +22,7 @@ static const bp_real *with_penalties(const bp_optimizer_config *settings, bp_seg
 {
     if (kind != BP_WEIGHT || !has_penalty(settings))
         return g;
-    add_penalties(n, settings->l1, settings->l2, p, g, buffer);
+    bpi_rule_kernels()->add_penalties(n, settings->l1, settings->l2, p, g, buffer);
     return buffer;
 }
 
@@ -62,7 +30,7 @@ static const bp_real *clipped_by_value(const bp_optimizer_config *settings, size
 {
     if (settings->clip_value == (bp_real)0)
         return g;
-    clip_by_value(n, settings->clip_value, g, buffer);
+    bpi_rule_kernels()->clip_by_value(n, settings->clip_value, g, buffer);
     return buffer;
 }
 
@@ -73,11 +41,11 @@ const bp_real *bpi_gradient_prepare(const bp_optimizer *opt, bp_segment_kind kin
     g = with_penalties(settings, kind, n, p, g, buffer);
     g = clipped_by_value(settings, n, g, buffer);
     if (opt->clip_factor < 1) {
-        scale(n, opt->clip_factor, g, buffer);
+        bpi_rule_kernels()->scale_gradient(n, opt->clip_factor, g, buffer);
         g = buffer;
     }
     if (settings->weight_decay > (bp_real)0 && settings->kind != BP_ADAMW) {
-        add_weight_decay(n, settings->weight_decay, p, g, buffer);
+        bpi_rule_kernels()->add_weight_decay(n, settings->weight_decay, p, g, buffer);
         g = buffer;
     }
     return g;
@@ -111,10 +79,7 @@ static bool walk_on(struct walk *walk, const bp_parameters *parameters)
 /* The first number beyond +-limit, or n. Counting first keeps the usual case a loop that vectorises. */
 static size_t first_beyond(size_t n, const bp_real *g, bp_real limit)
 {
-    size_t n_beyond = 0;
-    for (size_t i = 0; i < n; i++)
-        n_beyond += !(BPI_FABS(g[i]) <= limit);
-    if (n_beyond == 0)
+    if (bpi_rule_kernels()->count_beyond(n, limit, g) == 0)
         return n;
     size_t i = 0;
     while (BPI_FABS(g[i]) <= limit)
@@ -154,24 +119,6 @@ bp_status bpi_gradient_check(const bp_optimizer *opt, const bp_parameters *param
 
 /* ---- Norms ----------------------------------------------------------------------------------------------------------- */
 
-enum { LANES = 8 }; /* separate sums that fill a vector; their order is fixed, and so are the bits */
-
-double bpi_sum_of_squares(size_t n, const bp_real *x, double scale_by)
-{
-    double lane[LANES] = { 0 }, sum = 0;
-    size_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        for (size_t k = 0; k < LANES; k++) {
-            const double scaled = scale_by * (double)x[i + k];
-            lane[k] += scaled * scaled;
-        }
-    for (; i < n; i++)
-        sum += scale_by * (double)x[i] * (scale_by * (double)x[i]);
-    for (size_t k = 0; k < LANES; k++)
-        sum += lane[k];
-    return sum;
-}
-
 /* Length of the gradient, penalties and clip_value included, times scale_by. */
 static double scaled_norm(const bp_optimizer *opt, const bp_parameters *parameters, const bp_real *grad, double scale_by)
 {
@@ -181,7 +128,7 @@ static double scaled_norm(const bp_optimizer *opt, const bp_parameters *paramete
         const bp_real *p = parameters->params + at.offset, *g = grad + at.offset;
         g = with_penalties(&opt->settings, at.segment->kind, at.n, p, g, buffer);
         g = clipped_by_value(&opt->settings, at.n, g, buffer);
-        sum += bpi_sum_of_squares(at.n, g, scale_by);
+        sum += bpi_rule_kernels()->sum_of_squares(at.n, g, scale_by);
     }
     return sqrt(sum);
 }
@@ -200,20 +147,6 @@ double bpi_gradient_clip_factor(const bp_optimizer *opt, const bp_parameters *pa
 
 /* ---- The value of the penalties -------------------------------------------------------------------------------------- */
 
-static double sum_of_magnitudes(size_t n, const bp_real *x)
-{
-    double lane[LANES] = { 0 }, sum = 0;
-    size_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        for (size_t k = 0; k < LANES; k++)
-            lane[k] += fabs((double)x[i + k]);
-    for (; i < n; i++)
-        sum += fabs((double)x[i]);
-    for (size_t k = 0; k < LANES; k++)
-        sum += lane[k];
-    return sum;
-}
-
 bp_real bp_penalty(const bp_optimizer *opt, const bp_parameters *parameters)
 {
     double magnitudes = 0, squares = 0;
@@ -223,8 +156,8 @@ bp_real bp_penalty(const bp_optimizer *opt, const bp_parameters *parameters)
         const bp_segment *segment = &parameters->segments[s];
         if (segment->kind != BP_WEIGHT)
             continue;
-        magnitudes += sum_of_magnitudes(segment->n, parameters->params + segment->offset);
-        squares += bpi_sum_of_squares(segment->n, parameters->params + segment->offset, 1);
+        magnitudes += bpi_rule_kernels()->sum_of_magnitudes(segment->n, parameters->params + segment->offset);
+        squares += bpi_rule_kernels()->sum_of_squares(segment->n, parameters->params + segment->offset, 1);
     }
     return (bp_real)((double)opt->settings.l1 * magnitudes + (double)opt->settings.l2 / 2 * squares);
 }

@@ -35,7 +35,4 @@ double bpi_gradient_clip_factor(const bp_optimizer *opt, const bp_parameters *pa
 const bp_real *bpi_gradient_prepare(const bp_optimizer *opt, bp_segment_kind kind, size_t n, const bp_real *p,
                                     const bp_real *g, bp_real *buffer);
 
-/** sum (scale x)^2, in double. */
-double bpi_sum_of_squares(size_t n, const bp_real *x, double scale);
-
 #endif

@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "base/status.h"
+#include "math/shared_gemm.h"
 #include "optim/gradient.h"
 #include "optim/rules.h"
 #include "optim/settings.h"
@@ -86,15 +87,7 @@ bool bpi_optimizer_needs_full_batch(const bp_optimizer *opt)
 
 void bpi_optimizer_flush(size_t n, bp_real *p)
 {
-    for (size_t i = 0; i < n; i++)
-        p[i] = bpi_flushed(p[i]);
-}
-
-/* p *= factor */
-static void scale(size_t n, bp_real factor, bp_real *p)
-{
-    for (size_t i = 0; i < n; i++)
-        p[i] = bpi_flushed(factor * p[i]);
+    bpi_rule_kernels()->flush(n, p);
 }
 
 /* Steps n <= BPI_CHUNK numbers, p[0] being number `index` of the block. */
@@ -106,17 +99,18 @@ static void step_chunk(const bp_optimizer *opt, bp_segment_kind kind, size_t ind
 
     const bp_real *prepared = bpi_gradient_prepare(opt, kind, n, p, g, buffer);
     if (opt->settings.kind == BP_ADAMW && opt->settings.weight_decay > (bp_real)0)
-        scale(n, (bp_real)(1 - (double)opt->learning_rate * (double)opt->settings.weight_decay), p);
-    bpi_rule(opt->settings.kind)->step(opt, n, p, prepared, moments);
+        bpi_rule_kernels()->scale_parameters(
+            n, (bp_real)(1 - (double)opt->learning_rate * (double)opt->settings.weight_decay), p);
+    bpi_rule_kernels()->step[opt->settings.kind](opt, n, p, prepared, moments);
 }
 
 /* Scales rows that are longer than C down to C. One that is not finite stays, for whoever looks for such numbers. */
 static void limit_rows(double C, size_t rows, size_t columns, bp_real *p)
 {
     for (size_t row = 0; row < rows; row++, p += columns) {
-        const double norm = sqrt(bpi_sum_of_squares(columns, p, 1));
+        const double norm = sqrt(bpi_rule_kernels()->sum_of_squares(columns, p, 1));
         if (norm > C && isfinite(norm))
-            scale(columns, (bp_real)(C / norm), p);
+            bpi_rule_kernels()->scale_parameters(columns, (bp_real)(C / norm), p);
     }
 }
 
@@ -159,11 +153,37 @@ static bp_status compare_loss(const bp_optimizer *opt, const bp_parameters *para
     return BP_OK;
 }
 
-bp_status bp_optimizer_step(bp_optimizer *opt, const bp_parameters *parameters, const bp_real *grad, bp_real loss)
+/* A segment in parts of whole rows, or of any numbers where it has one row. */
+struct segment_job {
+    const bp_optimizer *opt;
+    const bp_segment *segment;
+    bp_real *p;
+    const bp_real *g;
+    struct bpi_cut cut;
+};
+
+enum { NUMBER = 128 }; /* a number costs as much as so many multiplications of a matrix product, more or less */
+
+static void step_part(void *argument, size_t i)
 {
-    BPI_NOT_NULL(parameters);
-    BPI_NOT_NULL(grad);
-    BPI_TRY(bpi_optimizer_check(__func__, opt, parameters));
+    const struct segment_job *job = argument;
+    const size_t columns = job->segment->n / job->segment->rows, first = bpi_cut_begin(&job->cut, i);
+    bpi_optimizer_step_range(job->opt, job->segment, first, bpi_cut_begin(&job->cut, i + 1) - first,
+                             job->p + first * columns, job->g + first * columns);
+}
+
+static void step_segment(struct bp_threads_pool *pool, struct segment_job *job)
+{
+    const bp_segment *segment = job->segment;
+    job->cut = pool != NULL ? bpi_cut_rows(segment->rows, NUMBER * segment->n)
+                            : (struct bpi_cut){ .n = segment->rows, .n_parts = 1 };
+    bpi_pool_run(pool, job->cut.n_parts, step_part, job);
+}
+
+bp_status bpi_optimizer_step(bp_optimizer *opt, const bp_parameters *parameters, const bp_real *grad, bp_real loss,
+                             struct bp_threads_pool *pool)
+{
+    BPI_TRY(bpi_optimizer_check("bp_optimizer_step", opt, parameters));
     BPI_TRY(bpi_gradient_check(opt, parameters, grad));
 
     double loss_now;
@@ -177,8 +197,18 @@ bp_status bp_optimizer_step(bp_optimizer *opt, const bp_parameters *parameters, 
     for (size_t s = 0; s < parameters->n_segments; s++) {
         const bp_segment *segment = &parameters->segments[s];
         if (!segment->frozen)
-            bpi_optimizer_step_range(opt, segment, 0, segment->rows, parameters->params + segment->offset,
-                                     grad + segment->offset);
+            step_segment(pool, &(struct segment_job){ .opt = opt,
+                                                      .segment = segment,
+                                                      .p = parameters->params + segment->offset,
+                                                      .g = grad + segment->offset });
     }
     return BP_OK;
+}
+
+bp_status bp_optimizer_step(bp_optimizer *opt, const bp_parameters *parameters, const bp_real *grad, bp_real loss)
+{
+    BPI_NOT_NULL(parameters);
+    BPI_NOT_NULL(grad);
+    BPI_NOT_NULL(opt);
+    return bpi_optimizer_step(opt, parameters, grad, loss, opt->threads != NULL ? opt->threads->pool : NULL);
 }

@@ -12,6 +12,7 @@
 
 #include "backprop/optimizer.h"
 #include "backprop/status.h"
+#include "base/pool.h"
 
 /** Refuses a null, unmade or mismatched optimizer and a learning rate that is none; `function` stands in the sentence. */
 bp_status bpi_optimizer_check(const char *function, const bp_optimizer *opt, const bp_parameters *parameters);
@@ -40,6 +41,10 @@ void bpi_optimizer_begin_step(bp_optimizer *opt);
  */
 void bpi_optimizer_step_range(const bp_optimizer *opt, const bp_segment *segment, size_t first, size_t rows, bp_real *p,
                               const bp_real *g);
+
+/** bp_optimizer_step() on the threads of a pool; NULL: by the caller alone. Pools of any size give the same bits as none. */
+bp_status bpi_optimizer_step(bp_optimizer *opt, const bp_parameters *parameters, const bp_real *grad, bp_real loss,
+                             struct bp_threads_pool *pool);
 
 /** Sets what is below the range of normal numbers to 0, for updates that a matrix product has made. */
 void bpi_optimizer_flush(size_t n, bp_real *p);

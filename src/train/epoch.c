@@ -138,12 +138,25 @@ bp_status bpi_run_catch_up(struct bp_trainer_run *run, bp_progress *at, bp_train
     return BP_OK;
 }
 
-bp_status bpi_run_move(struct bp_trainer_run *run, bp_progress *at, bp_train_report *report)
+/* Up to `most` steps of the epoch, with no look around between them: only one where someone is to be called after it. */
+static bp_status take_steps(struct bp_trainer_run *run, bp_progress *at, uint64_t most)
+{
+    for (uint64_t i = 0; i < most; i++) {
+        BPI_TRY(bpi_run_step(run, at));
+        if (run->config.on_step != NULL || run->next_row == run->batches.n_rows ||
+            atomic_load_explicit(&run->is_cancelled, memory_order_relaxed))
+            break;
+    }
+    return BP_OK;
+}
+
+bp_status bpi_run_move(struct bp_trainer_run *run, bp_progress *at, bp_train_report *report, uint64_t most)
 {
     if (run->next_row == 0)
         begin_epoch(run, at);
-    BPI_TRY(bpi_run_step(run, at));
+    const bp_status status = take_steps(run, at, most);
     report->n_steps = run->n_steps_done;
+    BPI_TRY(status);
 
     const bool stopped = wants_to_stop(run->config.on_step, run, at);
     if (run->next_row == run->batches.n_rows)

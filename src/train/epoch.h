@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The smallest move of a run: a step, with the epoch that it begins or ends.
+ * The smallest move of a run: steps of one epoch, with the epoch that they begin or end.
  */
 #ifndef BPI_TRAIN_EPOCH_H
 #define BPI_TRAIN_EPOCH_H
@@ -9,8 +9,11 @@
 
 #include "train/run.h"
 
-/** Does one step and what belongs to it: callbacks, validation, history. Sets report->reason if training ends with it. */
-bp_status bpi_run_move(struct bp_trainer_run *run, bp_progress *at, bp_train_report *report);
+/**
+ * Does up to `most` steps of one epoch, at least one, and what belongs to them: callbacks, validation, history. Ends early where
+ * the epoch does, after a step that on_step is called for, and when the run is cancelled. Sets report->reason if training ends.
+ */
+bp_status bpi_run_move(struct bp_trainer_run *run, bp_progress *at, bp_train_report *report, uint64_t most);
 
 /**
  * Does what was still to come behind the callback in which the run was saved, of which there is nothing in a run that was not

@@ -11,6 +11,7 @@
 #include "data/split.h"
 #include "math/loss.h"
 #include "net/layer.h"
+#include "net/small.h"
 #include "net/workspace.h"
 #include "optim/optimizer.h"
 #include "train/fit.h"
@@ -79,6 +80,15 @@ static bp_status check_batches(const struct bp_trainer_run *run)
     return BP_OK;
 }
 
+/* A small network with squared error of targets that all weigh the same. */
+static bool is_small(const struct bp_trainer_run *run)
+{
+    const bp_dataset *data = &run->data;
+    const bool has_targets = data->T.data != NULL || data->read_row != NULL;
+    return run->config.loss.kind == BP_SQUARED_ERROR && has_targets && data->weights.data == NULL &&
+           bpi_network_is_small(run->net);
+}
+
 static bp_status measure(struct bp_trainer_run *run)
 {
     const bp_train_config *config = &run->config;
@@ -93,6 +103,7 @@ static bp_status measure(struct bp_trainer_run *run)
     measure_batches(run, run->data.rows - n_split_off);
     measure_validation(run, n_split_off);
     run->plain = bpi_optimizer_is_plain(run->opt, &run->net->parameters) && run->accumulate == 1;
+    run->small = is_small(run);
     return check_batches(run);
 }
 
@@ -207,6 +218,7 @@ static void start(struct bp_trainer_run *run)
     bp_rng_init(&run->rng, run->config.seed);
     bp_plateau_init(&run->plateau);
     run->ws.seed = run->config.seed;
+    run->ws.threads = run->evaluation.ws.threads = run->config.threads;
     run->best_loss = run->loss_to_beat = (double)INFINITY;
     atomic_init(&run->is_cancelled, false);
     bpi_snapshot_take(&run->good, run);

@@ -40,6 +40,7 @@ struct bp_trainer_run {
     size_t epochs, accumulate; /**< the defaults filled in */
     bool shuffled;             /**< each epoch has an order of its own */
     bool plain;                /**< the gradient goes straight into the parameters */
+    bool small;                /**< forward, loss and backward in one call: see net/small.h */
     bool validates;
     bool scaled_inputs, scaled_outputs; /**< whether the network was, before the run */
 

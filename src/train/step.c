@@ -10,6 +10,7 @@
 #include "base/status.h"
 #include "math/loss.h"
 #include "net/propagation.h"
+#include "net/small.h"
 #include "optim/optimizer.h"
 
 bp_status bpi_run_diverged(const struct bp_trainer_run *run, const bp_progress *at, const char *what)
@@ -95,49 +96,73 @@ static bp_status pass(struct bp_trainer_run *run, bp_progress *at, size_t n, bp_
     return BP_OK;
 }
 
-/* Plain descent needs no gradient: each layer's product is added to its W with alpha = -rate. */
-static void descend_directly(struct bp_trainer_run *run)
-{
-    const struct bpi_sink sink = { .base = run->net->parameters.params,
-                                   .alpha = -run->opt->learning_rate,
-                                   .beta = (bp_real)1 };
-    bpi_optimizer_begin_step(run->opt);
-    bpi_network_backward(run->net, &run->ws, NULL, &sink, NULL, (bp_real)0);
-}
-
 /*
- * Adds a batch's gradient by its share, so that the mean over several batches is that over all their rows.
- * Optimizers do not look at what is frozen.
+ * Where a batch's gradient goes. For plain descent there is none: each layer's product is added to its W with alpha = -rate.
+ * Else it is added to run->grad by its share, so that the mean over several batches is that over all their rows; optimizers
+ * do not look at what is frozen.
  */
-static void add_gradient(struct bp_trainer_run *run, double before, double weight, bool is_first)
+static struct bpi_sink sink_of_batch(struct bp_trainer_run *run, double before, double weight, bool is_first)
 {
-    const double all = before + weight;
+    if (run->plain)
+        return (
+            struct bpi_sink){ .base = run->net->parameters.params, .alpha = -run->opt->learning_rate, .beta = (bp_real)1 };
     struct bpi_sink sink = {
         .base = run->grad, .alpha = (bp_real)1, .beta = is_first ? (bp_real)0 : (bp_real)1, .skips_frozen = true
     };
+    const double all = before + weight;
     if (is_mean(run) && !is_first) {
         sink.alpha = (bp_real)(all > 0 ? weight / all : 0);
         sink.beta = (bp_real)(all > 0 ? before / all : 0);
     }
+    return sink;
+}
+
+/* Forward, loss and backward of the next n rows. */
+static bp_status learn(struct bp_trainer_run *run, bp_progress *at, size_t n, const struct total *before, bool is_first,
+                       struct total *batch)
+{
+    bp_real L = 0;
+    BPI_TRY(pass(run, at, n, &L, &batch->weight));
+    batch->loss = (double)L;
+    const struct bpi_sink sink = sink_of_batch(run, before->weight, batch->weight, is_first);
+    if (run->plain)
+        bpi_optimizer_begin_step(run->opt);
     bpi_network_backward(run->net, &run->ws, NULL, &sink, NULL, (bp_real)0);
+    return bp_network_update_state(run->net, &run->ws);
+}
+
+/* The same for a small network, in one call: see run->small. Its rows weigh 1 each. */
+static bp_status learn_at_once(struct bp_trainer_run *run, bp_progress *at, size_t n, const struct total *before,
+                               bool is_first, struct total *batch)
+{
+    const bp_real *X;
+    bp_targets T;
+    run->ws.pass++;
+    BPI_TRY(bpi_batches_get(&run->batches, run->next_row, n, noise_seed(run), &X, &T));
+    batch->weight = (double)n;
+    const struct bpi_sink sink = sink_of_batch(run, before->weight, batch->weight, is_first);
+    const bp_real L = (bp_real)bpi_small_step(run->net, n, X, T.values, is_mean(run) ? 1 / (double)n : 1, &sink);
+    batch->loss = (double)L;
+    if (!isfinite(L)) {
+        at->loss = L;
+        return bpi_run_diverged(run, at, "the loss is");
+    }
+    if (run->plain)
+        bpi_optimizer_begin_step(run->opt);
+    return BP_OK;
 }
 
 /* One batch: its gradient in run->grad, or for plain descent the update itself. */
 static bp_status take_batch(struct bp_trainer_run *run, bp_progress *at, struct total *total, bool is_first)
 {
-    bp_real L = 0;
-    double weight = 0;
+    struct total batch = { 0 };
     const size_t n = bpi_batches_size(&run->batches, run->next_row);
-    BPI_TRY(pass(run, at, n, &L, &weight));
+    BPI_TRY((run->small ? learn_at_once : learn)(run, at, n, total, is_first, &batch));
     run->next_row += n;
     at->rows_done += n;
-    if (run->plain)
-        descend_directly(run);
-    else
-        add_gradient(run, total->weight, weight, is_first);
-    add_batch(run, (double)L, weight, total);
-    at->loss = is_first ? L : (bp_real)total->loss;
-    return bp_network_update_state(run->net, &run->ws);
+    add_batch(run, batch.loss, batch.weight, total);
+    at->loss = (bp_real)(is_first ? batch.loss : total->loss);
+    return BP_OK;
 }
 
 static bp_status take_batches(struct bp_trainer_run *run, bp_progress *at, struct total *total)
@@ -162,6 +187,7 @@ bp_status bpi_run_step(struct bp_trainer_run *run, bp_progress *at)
     at->epoch_loss = (bp_real)epoch.loss;
     if (run->plain)
         return BP_OK;
-    const bp_status status = bp_optimizer_step(run->opt, &run->net->parameters, run->grad, at->loss);
+    const bp_status status = bpi_optimizer_step(run->opt, &run->net->parameters, run->grad, at->loss,
+                                                run->config.threads != NULL ? run->config.threads->pool : NULL);
     return status == BP_ERR_NONFINITE ? bpi_run_diverged(run, at, "the gradient is") : status;
 }

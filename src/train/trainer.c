@@ -37,12 +37,11 @@ static void note_where_it_stands(bp_trainer *trainer)
     trainer->report.learning_rate = at->learning_rate;
 }
 
-/* A move, at least a try; when it fails, back to the last good numbers. */
-static bp_status move(bp_trainer *trainer, bp_status (*how)(struct bp_trainer_run *, bp_progress *, bp_train_report *))
+/* Notes what a move has come to; when it has failed, back to the last good numbers. */
+static bp_status settle(bp_trainer *trainer, bp_status status)
 {
     struct bp_trainer_run *run = trainer->run;
     bp_train_report *report = &trainer->report;
-    const bp_status status = how(run, &trainer->progress, report);
     note_where_it_stands(trainer);
     if (status != BP_OK) {
         report->reason = status == BP_ERR_DIVERGED ? BP_STOPPED_DIVERGED : BP_STOPPED_ERROR;
@@ -76,19 +75,35 @@ static bool is_over(const struct stretch *stretch)
             (bpi_seconds() - stretch->started) * 1000 >= (double)limit->milliseconds);
 }
 
+/* How many steps may go by until the next look at clock and count. */
+static uint64_t steps_at_a_time(const struct stretch *stretch)
+{
+    if (stretch->limit.milliseconds != 0)
+        return 1;
+    return stretch->limit.steps != 0 ? stretch->limit.steps - stretch->steps : UINT64_MAX;
+}
+
+/* Only who finds it set takes it back: an exchange each time would cost more than a small step. */
+static bool take_cancellation(struct bp_trainer_run *run)
+{
+    return atomic_load_explicit(&run->is_cancelled, memory_order_relaxed) && atomic_exchange(&run->is_cancelled, false);
+}
+
 static bp_status run_stretch(bp_trainer *trainer, struct stretch *stretch)
 {
+    struct bp_trainer_run *run = trainer->run;
     bp_train_report *report = &trainer->report;
-    BPI_TRY(move(trainer, bpi_run_catch_up));
+    BPI_TRY(settle(trainer, bpi_run_catch_up(run, &trainer->progress, report)));
     while (report->reason == BP_STOPPED_NOT) {
-        if (atomic_exchange(&trainer->run->is_cancelled, false)) {
+        const uint64_t before = run->n_steps_done;
+        if (take_cancellation(run)) {
             report->reason = BP_STOPPED_CANCELLED;
             return BP_OK;
         }
         if (is_over(stretch))
             return BP_OK;
-        BPI_TRY(move(trainer, bpi_run_move));
-        stretch->steps++;
+        BPI_TRY(settle(trainer, bpi_run_move(run, &trainer->progress, report, steps_at_a_time(stretch))));
+        stretch->steps += run->n_steps_done - before;
     }
     return BP_OK;
 }

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Threads that share the work of a forward or backward pass, a step or a prediction.
+ *
+ *   bp_threads threads;
+ *   bp_threads_init(&threads, &(bp_threads_config){ .n = 2 });
+ *   bp_train(&net, &adam, &data, &(bp_train_config){ .threads = &threads }, NULL);
+ *   bp_threads_free(&threads);
+ *
+ * Without a pool the library starts no thread. With one, matrix products are cut where their shapes say, whatever the number
+ * of threads: pools of any size give the same bits. They need not be the bits that come without a pool.
+ */
+#ifndef BACKPROP_THREADS_H
+#define BACKPROP_THREADS_H
+
+#include <stddef.h>
+
+#include "backprop/memory.h"
+#include "backprop/precision.h"
+#include "backprop/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Settings of a pool. */
+typedef struct bp_threads_config {
+    size_t n;                      /**< threads, the one that calls among them; at most 64 in all pools together. Default 0:
+                                        as many as the process may use processors, but not more than 64 */
+    const bp_allocator *allocator; /**< default NULL: malloc and free */
+} bp_threads_config;
+
+struct bp_threads_pool;
+
+/**
+ * A pool. Yours to place, never to copy; it stays where it is while something uses it. It serves one call at a time: a
+ * second one from another thread does its work alone, with the same bits.
+ */
+typedef struct bp_threads {
+    size_t n;                     /**< threads, the calling one among them; 0: not initialised */
+    struct bp_threads_pool *pool; /**< the library's */
+} bp_threads;
+
+/**
+ * Starts the threads. They wait for work for some ten microseconds, then sleep. Signals are blocked in them.
+ *
+ * From the first pool of a process to the last one OpenBLAS computes with one thread a call, since it only has one setting for
+ * all callers; then it has the number of threads again that it had before. Other BLAS libraries should be told to use one
+ * thread by their own means.
+ *
+ * A forked child has no such threads: what it does with a pool it does alone, with the same bits; it may free the pool.
+ *
+ * @param threads  made by this call, whatever it held before; zeroed when the call fails
+ * @param config   NULL: defaults
+ * @return BP_OK; BP_ERR_ARGUMENT; BP_ERR_TOO_LARGE for more than 64 threads in all pools; BP_ERR_UNSUPPORTED if the system
+ *         cannot start them, or the BLAS gives wrong results when threads call it at the same time (OpenBLAS built without
+ *         threads); BP_ERR_MEMORY
+ */
+bp_status bp_threads_init(bp_threads *threads, const bp_threads_config *config);
+
+/** Ends the threads, gives the memory back and zeroes the struct. Nothing may use the pool. A zeroed or null one is fine. */
+void bp_threads_free(bp_threads *threads);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The own products of each instruction set, for products.c to choose from.
+ */
+#ifndef BPI_MATH_PRODUCT_LEVELS_H
+#define BPI_MATH_PRODUCT_LEVELS_H
+
+#include "base/real.h"
+
+#include <stddef.h>
+
+struct bpi_product_kernels {
+    /** z = W x + b: W n_out x n_in, read once; b may be NULL. */
+    void (*multiply_row)(size_t n_out, size_t n_in, const bp_real *W, const bp_real *b, const bp_real *x, bp_real *z);
+
+    /** dx = W^T dz + beta dx for n columns of W, whose rows lie `stride` apart. */
+    void (*pull_row_back)(size_t n_out, size_t n, size_t stride, const bp_real *W, const bp_real *dz, bp_real beta,
+                          bp_real *dx);
+
+    /** dx = W^T dz with W as it was, and W += alpha dz x^T, for n columns, in one sweep over them. */
+    void (*pull_row_back_and_update)(size_t n_out, size_t n, size_t stride, bp_real alpha, const bp_real *dz,
+                                     const bp_real *x, bp_real *W, bp_real *dx);
+
+    /** W = alpha dz x^T + beta W */
+    void (*outer_product)(size_t n_out, size_t n_in, bp_real alpha, const bp_real *dz, const bp_real *x, bp_real beta,
+                          bp_real *W);
+};
+
+extern const struct bpi_product_kernels bpi_product_kernels_plain, bpi_product_kernels_avx2, bpi_product_kernels_avx512;
+
+#endif

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The products of a layer: by own kernels for a single row, which needs no BLAS, and by gemm.c for more.
+ *
+ * Sizes and overlap as in math/gemm.h. The shapes alone decide which way a product goes, and where it is cut for the threads of
+ * a pool; NULL: it is not cut.
+ */
+#ifndef BPI_MATH_PRODUCTS_H
+#define BPI_MATH_PRODUCTS_H
+
+#include "base/real.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/pool.h"
+
+/** Z (batch x n_out) = A_in W^T. */
+void bpi_product_forward(struct bp_threads_pool *pool, size_t batch, size_t n_out, size_t n_in, const bp_real *A_in,
+                         const bp_real *W, bp_real *Z);
+
+/** Whether a batch of this many rows goes through own kernels. */
+bool bpi_product_is_own(size_t batch);
+
+/** z = W x + b, for one row, by own kernels; b may be NULL. */
+void bpi_product_row(struct bp_threads_pool *pool, size_t n_out, size_t n_in, const bp_real *W, const bp_real *b,
+                     const bp_real *x, bp_real *z);
+
+/** dA_in (batch x n_in) = dZ W + beta dA_in. */
+void bpi_product_back(struct bp_threads_pool *pool, size_t batch, size_t n_out, size_t n_in, const bp_real *dZ,
+                      const bp_real *W, bp_real beta, bp_real *dA_in);
+
+/** W_to (n_out x n_in) = alpha dZ^T A_in + beta W_to. */
+void bpi_product_out(struct bp_threads_pool *pool, size_t batch, size_t n_out, size_t n_in, bp_real alpha,
+                     const bp_real *dZ, const bp_real *A_in, bp_real beta, bp_real *W_to);
+
+/** dA_in = dZ W with W as it was, and W += alpha dZ^T A_in: bpi_product_back(), then bpi_product_out(), in one. */
+void bpi_product_back_and_update(struct bp_threads_pool *pool, size_t batch, size_t n_out, size_t n_in, bp_real alpha,
+                                 const bp_real *dZ, const bp_real *A_in, bp_real *W, bp_real *dA_in);
+
+/** For tests: whether gemm.c does all products from now on, those of a single row too, in all threads. */
+void bpi_products_force_gemm(bool forced);
+
+#endif

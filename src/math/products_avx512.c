@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The own products for AVX-512: products_body.h once more; CMakeLists.txt has the options of the compiler.
+ */
+#define PRODUCT_KERNELS bpi_product_kernels_avx512
+#include "math/products_body.h"
