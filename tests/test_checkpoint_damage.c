@@ -408,8 +408,11 @@ static void entries_that_cannot_be_are_refused(void **state)
         { 1, "bp.train.best_epoch", "1", BP_ERR_FORMAT, "bp.train.best_epoch is 1, more than there are with validation" },
         { 0, "bp.train.best_epoch", "0", BP_ERR_FORMAT, "bp.train.best_epoch is 0, which does not go with" },
         { 0, "bp.train.best_loss", "inf", BP_ERR_FORMAT, "bp.train.best_epoch is 1, which does not go with" },
-        { 0, "bp.train.best_loss", "nan", BP_ERR_FORMAT, "bp.train.best_loss is nan, expected a number" },
-        { 0, "bp.train.loss_to_beat", "nan", BP_ERR_FORMAT, "bp.train.loss_to_beat is nan, expected a number" },
+        { 0, "bp.train.best_loss", "nan", BP_ERR_FORMAT, "bp.train.best_loss is nan, expected a finite number or inf" },
+        { 0, "bp.train.best_loss", "-inf", BP_ERR_FORMAT, "bp.train.best_loss is -inf, expected a finite number or inf" },
+        { 0, "bp.train.loss_to_beat", "nan", BP_ERR_FORMAT,
+          "bp.train.loss_to_beat is nan, expected a finite number or inf" },
+        { 0, "bp.train.plateau.best", "inf", BP_ERR_FORMAT, "bp.train.plateau.best is inf, expected a finite number" },
         { 0, "bp.train.epochs_without_improvement", "2", BP_ERR_FORMAT, "bp.train.epochs_without_improvement is 2, more" },
         { 1, "bp.train.epochs_without_improvement", "1", BP_ERR_FORMAT, "bp.train.epochs_without_improvement is 1, more" },
         { 0, "bp.train.epoch_weight", "-1", BP_ERR_FORMAT, "bp.train.epoch_weight is -1, expected a number >= 0" },
@@ -422,6 +425,14 @@ static void entries_that_cannot_be_are_refused(void **state)
         { 0, "bp.train.plateau.factor", "-1", BP_ERR_FORMAT,
           "bp.train.plateau.factor is -1, expected a number from 0 to 1" },
         { 0, "bp.train.nadam_product", "2", BP_ERR_FORMAT, "bp.train.nadam_product is 2, expected a number from 0 to 1" },
+        { 0, "bp.train.nadam_product", "0.5", BP_ERR_FORMAT, "bp.train.nadam_product is 0.5, expected 1: these settings" },
+        { 1, "bp.train.good.nadam_product", "0", BP_ERR_FORMAT, "bp.train.good.nadam_product is 0, expected 1: these" },
+        { 2, "bp.train.rprop_loss", "0.5", BP_ERR_FORMAT, "bp.train.rprop_loss is 0.5, expected 0: these settings" },
+        { 0, "bp.train.good.rprop_loss", "-1", BP_ERR_FORMAT, "bp.train.good.rprop_loss is -1, expected 0: these" },
+        { 1, "bp.train.plateau.best", "1", BP_ERR_FORMAT, "bp.train.plateau.best is 1, expected" },
+        { 1, "bp.train.plateau.factor", "0.5", BP_ERR_FORMAT, "bp.train.plateau.factor is 0.5, expected 1: these" },
+        { 1, "bp.train.plateau.waited", "1", BP_ERR_FORMAT, "bp.train.plateau.waited is 1, expected 0: these settings" },
+        { 2, "bp.train.plateau.cooling", "1", BP_ERR_FORMAT, "bp.train.plateau.cooling is 1, expected 0: these settings" },
         { 0, "bp.train.good.rprop_loss", "inf", BP_ERR_FORMAT,
           "bp.train.good.rprop_loss is inf, expected a finite number" },
         { 0, "bp.train.last_loss", "x", BP_ERR_FORMAT, "bp.train.last_loss" },
@@ -574,6 +585,29 @@ static void numbers_of_tensors_that_are_not_finite_are_refused(void **state)
             assert_refused(restore(&small, &file), BP_ERR_NONFINITE, names[t], v == 0 ? "nan" : "inf");
             test_bytes_clear(&file);
         }
+    }
+    free_small(&small);
+}
+
+/* Adam's means of the gradient may be; of the first number of each array is tried. */
+static void mean_squares_below_0_are_refused(void **state)
+{
+    (void)state;
+    static const char *const names[] = { "train.optimizer", "train.good.optimizer" };
+    const bp_real below = -R(1) / 8;
+    struct small small;
+    make_small(&small, &kinds[0]);
+    for (size_t t = 0; t < COUNT(names); t++) {
+        struct test_bytes file = checkpoint_of(&kinds[0]);
+        size_t n = 0;
+        unsigned char *data = find_data(&file, names[t], &n);
+        memcpy(data, &below, sizeof below);
+        (void)run_mend(&file);
+        run_check(restore(&small, &file));
+        memcpy(data + n / 2, &below, sizeof below);
+        (void)run_mend(&file);
+        assert_refused(restore(&small, &file), BP_ERR_FORMAT, names[t], "is -0.125, expected none below 0 there");
+        test_bytes_clear(&file);
     }
     free_small(&small);
 }
@@ -838,6 +872,7 @@ int main(void)
         cmocka_unit_test(missing_and_unknown_parts_are_refused),
         cmocka_unit_test(entries_too_many_are_refused),
         cmocka_unit_test(numbers_of_tensors_that_are_not_finite_are_refused),
+        cmocka_unit_test(mean_squares_below_0_are_refused),
         cmocka_unit_test(losses_of_the_history_may_be_anything),
         cmocka_unit_test(orders_that_are_none_are_refused),
         cmocka_unit_test(a_generator_of_zeros_is_refused),

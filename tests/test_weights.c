@@ -194,6 +194,48 @@ static void assert_nothing_taken(const struct test_bytes *file, const bp_weights
     bp_network_free(&before);
 }
 
+/* A module of a class of one's own, that has its layers as children: each has "num_batches_tracked" or none. */
+static void modules_may_stand_one_in_another(void **state)
+{
+    (void)state;
+    static const char *const names[][3] = { { "fc1", "fc1.norm", "out" }, { "norm.fc1", "norm", "out" } };
+    for (int i = 0; i < 2; i++) {
+        bp_network net;
+        struct test_bytes file = state_dict("F64", "", names[i], true);
+        const bp_module_names modules[2] = { { names[i][0], names[i][1] }, { names[i][2], NULL } };
+        make_network(&net, NULL);
+        assert_int_equal(
+            bp_network_load_weights_memory(&net, file.data, file.n, &(bp_weights_config){ .modules = modules }), BP_OK);
+        assert_numbers(&net);
+        bp_network_free(&net);
+        test_bytes_clear(&file);
+    }
+}
+
+/* {"weight", "bias"}, and {"encoder.weight", "encoder.bias"}: no name of its own, so no point. */
+static void a_linear_by_itself_has_no_name(void **state)
+{
+    (void)state;
+    static const char *const fields[2][2] = { { "weight", "bias" }, { "encoder.weight", "encoder.bias" } };
+    const bp_layer_config layer = { .n_out = 2 };
+    const bp_module_names unnamed = { "", NULL };
+    for (int i = 0; i < 2; i++) {
+        bp_network net;
+        struct maker maker = { .n_header = 0 };
+        add_tensor(&maker, fields[i][0], "F32", 2, 3);
+        add_tensor(&maker, fields[i][1], "F32", 2, 0);
+        if (i == 1)
+            add_tensor(&maker, "weight", "F32", 1, 0); /* outside of the prefix */
+        struct test_bytes file = finish(&maker);
+        const bp_weights_config config = { .prefix = i == 0 ? NULL : "encoder.", .modules = &unnamed };
+        assert_int_equal(bp_network_init(&net, &(bp_network_config){ .n_in = 3, .n_layers = 1, .layers = &layer }), BP_OK);
+        assert_int_equal(bp_network_load_weights_memory(&net, file.data, file.n, &config), BP_OK);
+        assert_true(net.layers[0].W[5] == (bp_real)6 / 8 && net.layers[0].b[1] == 1);
+        bp_network_free(&net);
+        test_bytes_clear(&file);
+    }
+}
+
 static void missing_and_extra_tensors_are_refused(void **state)
 {
     (void)state;
@@ -323,6 +365,8 @@ int main(void)
         cmocka_unit_test(every_floating_type_is_taken_over),
         cmocka_unit_test(names_of_a_sequential_behind_a_prefix_are_found),
         cmocka_unit_test(a_file_of_ours_gives_its_weights),
+        cmocka_unit_test(modules_may_stand_one_in_another),
+        cmocka_unit_test(a_linear_by_itself_has_no_name),
         cmocka_unit_test(missing_and_extra_tensors_are_refused),
         cmocka_unit_test(types_and_numbers_that_do_not_fit_are_refused),
 #ifdef BACKPROP_SINGLE

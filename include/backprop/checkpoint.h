@@ -39,7 +39,8 @@ extern "C" {
  * @return BP_OK; BP_ERR_ARGUMENT for a null pointer, or a name of a custom function that is not UTF-8; BP_ERR_STATE if not
  *         initialised, or if training has ended by an error, so that there is nothing to go on with; BP_ERR_NONFINITE if parameters
  *         or state are no longer finite in the middle of an epoch, which is about to diverge; BP_ERR_IO, also for a full disk;
- *         BP_ERR_TOO_LARGE; BP_ERR_MEMORY. The old file is then as it was
+ *         BP_ERR_TOO_LARGE as bp_network_save() has it, but a checkpoint has 80 entries more; BP_ERR_MEMORY. The old file is then as
+ *         it was
  */
 bp_status bp_trainer_save(const bp_trainer *trainer, const char *path);
 

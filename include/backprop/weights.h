@@ -19,7 +19,8 @@
 extern "C" {
 #endif
 
-/** What the modules of one layer are called: "fc1" where the file has "fc1.weight" and "fc1.bias". */
+/** What the modules of one layer are called: "fc1" where the file has "fc1.weight" and "fc1.bias"; "" where it has "weight" and "bias",
+    the state_dict of a torch.nn.Linear by itself. They may stand one in another: "fc1" and "fc1.norm". */
 typedef struct bp_module_names {
     const char *linear;        /**< of W and b */
     const char *normalization; /**< of gamma and beta ("weight", "bias") and the running statistics ("running_mean",
@@ -40,8 +41,10 @@ typedef struct bp_weights_config {
 /**
  * Takes parameters and running statistics over from a file. Elements may be F64, F32, F16 or BF16; they are rounded to nearest.
  *
- * Every tensor that the network needs must be there in its shape (W n_out x n_in, as PyTorch has it; all others n_out), and each
- * module has no other but "num_batches_tracked", which is not needed. Topology, scaling, names and metadata stay as they are.
+ * Every tensor that the network needs must be there in its shape (W n_out x n_in, as PyTorch has it; all others n_out). Others are
+ * refused within the modules that config->modules names, and left alone outside of them; without `modules`, everything behind the
+ * prefix must be the network's. "num_batches_tracked" of a normalization is not needed. Topology, scaling, names and metadata
+ * stay as they are.
  *
  * @param net     its numbers are replaced; unchanged when the call fails
  * @param path    of a safetensors file, bp_network_save()'s included

@@ -20,10 +20,10 @@
 
 /* There are none: a pool is its caller. */
 
-bp_status bpi_pool_make(struct bp_threads_pool **pool, size_t n, const bp_allocator *allocator)
+bp_status bpi_pool_make(struct bp_threads_pool **made, size_t n, const bp_allocator *allocator)
 {
     (void)allocator;
-    *pool = NULL;
+    *made = NULL;
     return n <= 1 ? BP_OK
                   : bpi_fail(BP_ERR_UNSUPPORTED, "bp_threads_init: %zu threads, this system has no POSIX threads", n);
 }

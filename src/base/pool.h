@@ -27,9 +27,9 @@ typedef void bpi_task(void *job, size_t i);
  *
  * @param n          1 .. 64
  * @param allocator  complete
- * @return BP_OK, BP_ERR_MEMORY, or BP_ERR_UNSUPPORTED if the system has no more threads, or none at all; *pool is then NULL
+ * @return BP_OK, BP_ERR_MEMORY, or BP_ERR_UNSUPPORTED if the system has no more threads, or none at all; *made is then NULL
  */
-bp_status bpi_pool_make(struct bp_threads_pool **pool, size_t n, const bp_allocator *allocator);
+bp_status bpi_pool_make(struct bp_threads_pool **made, size_t n, const bp_allocator *allocator);
 
 /** Does tasks 0 .. n - 1, n < 2^32, and returns when all are done. NULL: one after the other, by the caller. */
 void bpi_pool_run(struct bp_threads_pool *pool, size_t n, bpi_task *task, void *job);

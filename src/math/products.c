@@ -46,10 +46,8 @@ bool bpi_product_is_own(size_t batch)
     return is_own(batch);
 }
 
-static void multiply(struct bp_threads_pool *pool, enum bpi_gemm_form form, size_t m, size_t n, size_t k, bp_real alpha,
-                     const bp_real *A, const bp_real *B, bp_real beta, bp_real *C)
+static void multiply(struct bp_threads_pool *pool, struct bpi_product product)
 {
-    const struct bpi_product product = bpi_packed_product(form, m, n, k, alpha, A, B, beta, C);
     bpi_gemm_shared(pool, &product);
 }
 
@@ -118,7 +116,7 @@ void bpi_product_forward(struct bp_threads_pool *pool, size_t batch, size_t n_ou
     if (is_own(batch))
         bpi_product_row(pool, n_out, n_in, W, NULL, A_in, Z);
     else
-        multiply(pool, BPI_NT, batch, n_out, n_in, (bp_real)1, A_in, W, (bp_real)0, Z);
+        multiply(pool, bpi_packed_product(BPI_NT, batch, n_out, n_in, (bp_real)1, A_in, W, (bp_real)0, Z));
 }
 
 void bpi_product_row(struct bp_threads_pool *pool, size_t n_out, size_t n_in, const bp_real *W, const bp_real *b,
@@ -144,7 +142,7 @@ void bpi_product_back(struct bp_threads_pool *pool, size_t batch, size_t n_out, 
         run_row_job(pool, &(struct row_job){ .n_out = n_out, .n_in = n_in, .beta = beta, .W = W, .dz = dZ, .dx = dA_in },
                     n_in, pull_columns_back);
     else
-        multiply(pool, BPI_NN, batch, n_in, n_out, (bp_real)1, dZ, W, beta, dA_in);
+        multiply(pool, bpi_packed_product(BPI_NN, batch, n_in, n_out, (bp_real)1, dZ, W, beta, dA_in));
 }
 
 void bpi_product_out(struct bp_threads_pool *pool, size_t batch, size_t n_out, size_t n_in, bp_real alpha,
@@ -154,7 +152,7 @@ void bpi_product_out(struct bp_threads_pool *pool, size_t batch, size_t n_out, s
     if (is_own(batch))
         run_row_job(pool, &job, n_out, add_outer_product);
     else
-        multiply(pool, BPI_TN, n_out, n_in, batch, alpha, dZ, A_in, beta, W_to);
+        multiply(pool, bpi_packed_product(BPI_TN, n_out, n_in, batch, alpha, dZ, A_in, beta, W_to));
 }
 
 void bpi_product_back_and_update(struct bp_threads_pool *pool, size_t batch, size_t n_out, size_t n_in, bp_real alpha,

@@ -24,14 +24,18 @@ struct walk {
 
 /* ---- Names ----------------------------------------------------------------------------------------------------------- */
 
-/* What the names of a module's tensors begin with: prefix, name and a point. `module` counts Sequential's. */
+/* What the names of a module's tensors begin with: prefix, name and a point, which goes with the name. `module` counts Sequential's. */
 static bp_status begin_name(const struct walk *walk, size_t l, size_t module, bool of_normalization, char name[NAME_SIZE])
 {
     const char *prefix = walk->config->prefix != NULL ? walk->config->prefix : "";
-    const bp_module_names *given = walk->config->modules != NULL ? &walk->config->modules[l] : NULL;
-    const int length =
-        given == NULL ? snprintf(name, NAME_SIZE, "%s%zu.", prefix, module + (of_normalization ? 1 : 0))
-                      : snprintf(name, NAME_SIZE, "%s%s.", prefix, of_normalization ? given->normalization : given->linear);
+    int length;
+    if (walk->config->modules == NULL) {
+        length = snprintf(name, NAME_SIZE, "%s%zu.", prefix, module + (of_normalization ? 1 : 0));
+    } else {
+        const bp_module_names *given = &walk->config->modules[l];
+        const char *own = of_normalization ? given->normalization : given->linear;
+        length = snprintf(name, NAME_SIZE, "%s%s%s", prefix, own, own[0] == '\0' ? "" : ".");
+    }
     if ((unsigned)length >= NAME_SIZE - 32U) /* room for the field; or so long that snprintf() fails */
         return bpi_fail(BP_ERR_ARGUMENT,
                         "bp_network_load_weights: layer %zu: the name of its module is longer than %d bytes", l,
@@ -136,18 +140,10 @@ static bp_status visit_all(const struct walk *walk, visitor *visit)
     return BP_OK;
 }
 
-/* PyTorch counts the batches that running statistics have seen: not needed, and so used. `module` is completed. */
-static void use_count(const struct walk *walk, char module[NAME_SIZE])
-{
-    const size_t n = strlen(module);
-    struct bpi_tensor tensor;
-    complete_name(module, "num_batches_tracked");
-    (void)bpi_safetensors_find(walk->st, module, &tensor);
-    module[n] = '\0';
-}
+/* Visits a module: `name` is what the names of its tensors begin with, and may be completed. */
+typedef bp_status module_visitor(const struct walk *walk, bool is_normalization, char name[NAME_SIZE]);
 
-/* No module has more than what was looked at. With names given, these are all modules there are; else everything behind the prefix. */
-static bp_status check_extra(const struct walk *walk)
+static bp_status visit_modules(const struct walk *walk, module_visitor *visit)
 {
     size_t module = 0;
     for (size_t l = 0; l < walk->net->n_layers; l++) {
@@ -155,15 +151,38 @@ static bp_status check_extra(const struct walk *walk)
         for (int n = 0; n < (form.normalization != BP_NO_NORMALIZATION ? 2 : 1); n++) {
             char name[NAME_SIZE];
             (void)begin_name(walk, l, module, n == 1, name); /* fits, as it did before */
-            if (n == 1)
-                use_count(walk, name);
-            if (walk->config->modules != NULL)
-                BPI_TRY(bpi_safetensors_check_used(walk->st, name, NULL, NULL, NULL));
+            BPI_TRY(visit(walk, n == 1, name));
         }
         module += bpi_form_modules(&form);
     }
+    return BP_OK;
+}
+
+/* PyTorch counts the batches that running statistics have seen: not needed, and so used. */
+static bp_status use_count(const struct walk *walk, bool is_normalization, char name[NAME_SIZE])
+{
+    struct bpi_tensor tensor;
+    complete_name(name, "num_batches_tracked");
+    if (is_normalization)
+        (void)bpi_safetensors_find(walk->st, name, &tensor);
+    return BP_OK;
+}
+
+static bp_status check_module(const struct walk *walk, bool is_normalization, char name[NAME_SIZE])
+{
+    (void)is_normalization;
+    return bpi_safetensors_check_used(walk->st, name, NULL, NULL, NULL);
+}
+
+/*
+ * No module has more than what was looked at. With names given, these are all modules there are; else everything behind the
+ * prefix. All counts are used first: modules may stand one in another, "fc1" and "fc1.norm".
+ */
+static bp_status check_extra(const struct walk *walk)
+{
+    BPI_TRY(visit_modules(walk, use_count));
     if (walk->config->modules != NULL)
-        return BP_OK;
+        return visit_modules(walk, check_module);
     return bpi_safetensors_check_used(walk->st, walk->config->prefix != NULL ? walk->config->prefix : "", NULL, NULL, NULL);
 }
 

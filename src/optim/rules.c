@@ -41,16 +41,16 @@ static void nadam_begin(bp_optimizer *opt)
 
 // clang-format off
 static const struct bpi_rule table[BP_N_OPTIMIZERS] = {
-    /*                                moments  squares  full batch */
-    [BP_SGD]         = { "sgd",         0,     false,   false,    NULL },
-    [BP_ADAM]        = { "adam",        2,     true,    false,    adam_begin },
-    [BP_ADAMW]       = { "adamw",       2,     true,    false,    adam_begin },
-    [BP_NADAM]       = { "nadam",       2,     true,    false,    nadam_begin },
-    [BP_ADAGRAD]     = { "adagrad",     1,     true,    false,    NULL },
-    [BP_ADADELTA]    = { "adadelta",    2,     true,    false,    NULL },
-    [BP_RMSPROP]     = { "rmsprop",     1,     true,    false,    NULL },
-    [BP_RPROP_MINUS] = { "rprop_minus", 2,     false,   true,     NULL },
-    [BP_RPROP_PLUS]  = { "rprop_plus",  2,     false,   true,     NULL },
+    /*                                moments, and which are not negative; squares, full batch */
+    [BP_SGD]         = { "sgd",         0, 0x0, false, false, NULL },
+    [BP_ADAM]        = { "adam",        2, 0x6, true,  false, adam_begin },
+    [BP_ADAMW]       = { "adamw",       2, 0x6, true,  false, adam_begin },
+    [BP_NADAM]       = { "nadam",       2, 0x2, true,  false, nadam_begin },
+    [BP_ADAGRAD]     = { "adagrad",     1, 0x1, true,  false, NULL },
+    [BP_ADADELTA]    = { "adadelta",    2, 0x3, true,  false, NULL },
+    [BP_RMSPROP]     = { "rmsprop",     1, 0x1, true,  false, NULL },
+    [BP_RPROP_MINUS] = { "rprop_minus", 2, 0x1, false, true,  NULL },
+    [BP_RPROP_PLUS]  = { "rprop_plus",  2, 0x1, false, true,  NULL },
 };
 // clang-format on
 

@@ -20,9 +20,10 @@ enum {
 
 struct bpi_rule {
     const char *name;
-    size_t n_moments;                 /**< arrays of n_params that it always keeps */
-    bool squares;                     /**< it squares the gradient, so that |g| must stay below sqrt(BP_REAL_MAX) */
-    bool needs_full_batch;            /**< noise in the gradient spoils it */
+    size_t n_moments;      /**< arrays of n_params that it always keeps */
+    unsigned not_negative; /**< bit i: the numbers of its i-th moment are never below 0 (mean squares, step sizes) */
+    bool squares;          /**< it squares the gradient, so that |g| must stay below sqrt(BP_REAL_MAX) */
+    bool needs_full_batch; /**< noise in the gradient spoils it */
     void (*begin)(bp_optimizer *opt); /**< sets opt->factors from n_steps and learning_rate; NULL: there are none */
 };
 

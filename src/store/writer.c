@@ -23,12 +23,13 @@
 #include <unistd.h>
 #endif
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "store/io_failure.h"
 
 #define BUFFER_SIZE ((size_t)1 << 16)
 #define MOST_AT_ONCE ((size_t)1 << 30) /* bytes in one call of the system, which counts them in a signed number */
-#define MOST_TEMPORARY_NAMES 100U      /* that are tried; those of crashed programs are in the way */
+#define COUNTED_NAMES 100U             /* of temporary files that are tried; then as many that the clock gives */
 #define LONGEST_STEM ((size_t)200)     /* of a temporary name: with its ending it stays within the usual 255 bytes */
 #define ROOM_FOR_ENDING ((size_t)64)   /* .<process>.<number>.new */
 #define MOST_LINKS 40                  /* symbolic links that lead to a target, one to another */
@@ -288,14 +289,23 @@ void bpi_writer_open_memory(struct bpi_writer *writer, const bp_allocator *alloc
     start(writer, "memory", allocator);
 }
 
+/*
+ * The i-th name to try. Programs that were killed while they saved, perhaps each under the same process number, as in a container,
+ * leave files that are in the way of the counted names; nobody has had a nanosecond twice.
+ */
+static unsigned long long number_of_name(unsigned i)
+{
+    return i < COUNTED_NAMES ? i : (unsigned long long)(1e9 * bpi_seconds()) + i;
+}
+
 /* Tries one name after another, until there is one that nobody has. */
 static bp_status create_any_temporary(struct bpi_writer *writer, const struct access_mode *mode)
 {
     const size_t folder = folder_length(writer->target), all = strlen(writer->target);
     const size_t stem = all - folder <= LONGEST_STEM ? all : folder;
     memcpy(writer->temporary, writer->target, stem);
-    for (unsigned i = 0; i < MOST_TEMPORARY_NAMES && !writer->is_there; i++) {
-        (void)snprintf(writer->temporary + stem, ROOM_FOR_ENDING, ".%lu.%u.new", process_number(), i);
+    for (unsigned i = 0; i < 2 * COUNTED_NAMES && !writer->is_there; i++) {
+        (void)snprintf(writer->temporary + stem, ROOM_FOR_ENDING, ".%lu.%llu.new", process_number(), number_of_name(i));
         errno = 0;
         writer->is_there = create_temporary(writer, mode);
         if (!writer->is_there && errno != EEXIST)

@@ -78,13 +78,20 @@ bool bpi_position_has_good(const struct bpi_position *position);
 
 /* ---- Arrays ---------------------------------------------------------------------------------------------------------- */
 
+/** What the numbers of an array must be. */
+enum bpi_checkpoint_numbers {
+    BPI_ANY_NUMBERS,
+    BPI_FINITE_NUMBERS,
+    BPI_MOMENTS, /**< finite; mean squares and step sizes not negative: the optimizer's rule says which arrays these are */
+};
+
 /** An array of a run's, and the tensor that it is in a checkpoint. */
 struct bpi_checkpoint_array {
     const char *name;
     bp_real *values;
     size_t n_dims;
     uint64_t dims[2]; /**< one of them 0: there is no such tensor */
-    bool is_finite;   /**< each number must be */
+    enum bpi_checkpoint_numbers numbers;
 };
 
 enum { BPI_CHECKPOINT_ARRAYS = 10 };

@@ -66,9 +66,9 @@ static bool is_anything(double x)
     return true;
 }
 
-static bool is_number(double x)
+static bool is_loss_or_none(double x)
 {
-    return !isnan(x);
+    return x > -(double)INFINITY; /* and so no NaN */
 }
 
 static bool is_finite(double x)
@@ -91,14 +91,14 @@ static bool is_share(double x)
     return x >= 0 && x <= 1;
 }
 
-enum range { WHOLE, ANYTHING, NUMBER, FINITE, NOT_NEGATIVE, RATE, SHARE };
+enum range { WHOLE, ANYTHING, LOSS_OR_NONE, FINITE, NOT_NEGATIVE, RATE, SHARE };
 
 static const struct {
     bool (*holds)(double x);
     const char *text;
 } ranges[] = {
     [ANYTHING] = { is_anything, "" },
-    [NUMBER] = { is_number, "a number" },
+    [LOSS_OR_NONE] = { is_loss_or_none, "a finite number or inf" },
     [FINITE] = { is_finite, "a finite number" },
     [NOT_NEGATIVE] = { is_not_negative, "a number >= 0" },
     [RATE] = { is_rate, "a finite number >= 0" },
@@ -120,10 +120,10 @@ static const struct number {
     { "bp.train.epoch_loss", AT(epoch_loss), ANYTHING },
     { "bp.train.epoch_weight", AT(epoch_weight), NOT_NEGATIVE },
     { "bp.train.best_epoch", AT(best_epoch), WHOLE },
-    { "bp.train.best_loss", AT(best_loss), NUMBER },
-    { "bp.train.loss_to_beat", AT(loss_to_beat), NUMBER },
+    { "bp.train.best_loss", AT(best_loss), LOSS_OR_NONE },
+    { "bp.train.loss_to_beat", AT(loss_to_beat), LOSS_OR_NONE },
     { "bp.train.epochs_without_improvement", AT(epochs_without_improvement), WHOLE },
-    { "bp.train.plateau.best", AT(plateau.best), NUMBER },
+    { "bp.train.plateau.best", AT(plateau.best), FINITE },
     { "bp.train.plateau.factor", AT(plateau.factor), SHARE },
     { "bp.train.plateau.waited", AT(plateau.waited), WHOLE },
     { "bp.train.plateau.cooling", AT(plateau.cooling), WHOLE },
@@ -224,13 +224,43 @@ static bp_status check_best(const struct bpi_safetensors *st, const struct bp_tr
     return BP_OK;
 }
 
+/* What only some settings need is as it was at the beginning where there are others. */
+static bp_status check_unused(const struct bpi_safetensors *st, const struct bp_trainer_run *run,
+                              const struct bpi_position *at)
+{
+    const bp_optimizer_kind rule = run->opt->settings.kind;
+    const bool has_plateau = run->config.schedule.kind == BP_SCHEDULE_PLATEAU;
+    bp_plateau none;
+    bp_plateau_init(&none);
+    const struct {
+        bool is_used;
+        const char *what;
+        double is, expected;
+    } rows[] = {
+        { rule == BP_NADAM, "bp.train.nadam_product", at->optimizer.of_rule[BP_SCALAR_NADAM_PRODUCT], 1 },
+        { rule == BP_NADAM, "bp.train.good.nadam_product", at->good.of_rule[BP_SCALAR_NADAM_PRODUCT], 1 },
+        { rule == BP_RPROP_PLUS, "bp.train.rprop_loss", at->optimizer.of_rule[BP_SCALAR_RPROP_LOSS], 0 },
+        { rule == BP_RPROP_PLUS, "bp.train.good.rprop_loss", at->good.of_rule[BP_SCALAR_RPROP_LOSS], 0 },
+        { has_plateau, "bp.train.plateau.best", at->plateau.best, none.best },
+        { has_plateau, "bp.train.plateau.factor", at->plateau.factor, none.factor },
+        { has_plateau, "bp.train.plateau.waited", (double)at->plateau.waited, 0 },
+        { has_plateau, "bp.train.plateau.cooling", (double)at->plateau.cooling, 0 },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (!rows[i].is_used && rows[i].is != rows[i].expected)
+            return bpi_fail(BP_ERR_FORMAT, "%s: %s is %g, expected %g: these settings do not have it", st->name,
+                            rows[i].what, rows[i].is, rows[i].expected);
+    return BP_OK;
+}
+
 bp_status bpi_position_get(const struct bpi_safetensors *st, const struct bp_trainer_run *run,
                            struct bpi_position *position)
 {
     for (size_t i = 0; i < N_NUMBERS; i++)
         BPI_TRY(get_number(st, &table[i], position));
     BPI_TRY(check_place(st, run, position));
-    return check_best(st, run, position);
+    BPI_TRY(check_best(st, run, position));
+    return check_unused(st, run, position);
 }
 
 /* ---- To a trainer ---------------------------------------------------------------------------------------------------- */

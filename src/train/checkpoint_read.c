@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "model/model_file.h"
+#include "optim/rules.h"
 #include "store/text.h"
 #include "train/epoch.h"
 #include "train/snapshot.h"
@@ -149,11 +150,28 @@ static bp_status check_finite(const struct bpi_safetensors *st, const char *name
     return BP_OK;
 }
 
-static bp_status read_array(const struct bpi_safetensors *st, const struct bpi_checkpoint_array *array,
-                            struct bpi_tensor *tensor)
+static bp_status check_moments(const struct bpi_safetensors *st, const bp_optimizer *opt, const char *name,
+                               const struct bpi_tensor *tensor)
+{
+    const unsigned not_negative = bpi_rule(opt->settings.kind)->not_negative;
+    bp_real values[PIECE];
+    for (uint64_t first = 0; first < tensor->n;) {
+        const size_t n = get_reals(tensor, first, values);
+        for (size_t i = 0; i < n; i++, first++)
+            if (values[i] < (bp_real)0 && (not_negative >> first / opt->n_params & 1U) != 0)
+                return bpi_fail(BP_ERR_FORMAT, "%s: number %llu of tensor '%s' is %g, expected none below 0 there",
+                                st->name, (unsigned long long)first, name, (double)values[i]);
+    }
+    return BP_OK;
+}
+
+static bp_status read_array(const struct bpi_safetensors *st, const bp_optimizer *opt,
+                            const struct bpi_checkpoint_array *array, struct bpi_tensor *tensor)
 {
     BPI_TRY(bpi_expect_tensor(st, array->name, BPI_DTYPE_REAL, array->n_dims, array->dims, tensor));
-    return array->is_finite ? check_finite(st, array->name, tensor) : BP_OK;
+    if (array->numbers != BPI_ANY_NUMBERS)
+        BPI_TRY(check_finite(st, array->name, tensor));
+    return array->numbers == BPI_MOMENTS ? check_moments(st, opt, array->name, tensor) : BP_OK;
 }
 
 static bp_status read_arrays(const struct bpi_safetensors *st, const bp_trainer *trainer, struct found *found)
@@ -162,7 +180,7 @@ static bp_status read_arrays(const struct bpi_safetensors *st, const bp_trainer 
     for (size_t i = 0; i < BPI_CHECKPOINT_ARRAYS; i++) {
         if (bpi_checkpoint_array_size(&found->arrays[i]) == 0)
             continue;
-        BPI_TRY(read_array(st, &found->arrays[i], &found->tensors[i]));
+        BPI_TRY(read_array(st, trainer->run->opt, &found->arrays[i], &found->tensors[i]));
     }
     return BP_OK;
 }

@@ -19,16 +19,16 @@ void bpi_checkpoint_arrays(const bp_trainer *trainer, const struct bpi_position 
     const size_t n_params = run->opt->n_params, n_state = run->net->n_state, n_moments = run->opt->n_state / n_params;
     const size_t n_epochs = (size_t)position->n_epochs, n_validated = run->validates ? n_epochs : 0;
     const struct bpi_checkpoint_array all[BPI_CHECKPOINT_ARRAYS] = {
-        { "train.optimizer", run->opt->state, 2, { n_moments, n_params }, true },
-        { "train.good.params", run->good.params, 1, { good ? n_params : 0 }, true },
-        { "train.good.state", run->good.net_state, 1, { good ? n_state : 0 }, true },
-        { "train.good.optimizer", run->good.opt_state, 2, { good ? n_moments : 0, n_params }, true },
-        { "train.best.params", run->best.params, 1, { best ? n_params : 0 }, true },
-        { "train.best.state", run->best.net_state, 1, { best ? n_state : 0 }, true },
-        { "train.losses", report->losses, 1, { n_epochs }, false },
-        { "train.learning_rates", report->learning_rates, 1, { n_epochs }, false },
-        { "train.validation_losses", report->validation_losses, 1, { n_validated }, false },
-        { "train.validation_scores", report->validation_scores, 1, { n_validated }, false },
+        { "train.optimizer", run->opt->state, 2, { n_moments, n_params }, BPI_MOMENTS },
+        { "train.good.params", run->good.params, 1, { good ? n_params : 0 }, BPI_FINITE_NUMBERS },
+        { "train.good.state", run->good.net_state, 1, { good ? n_state : 0 }, BPI_FINITE_NUMBERS },
+        { "train.good.optimizer", run->good.opt_state, 2, { good ? n_moments : 0, n_params }, BPI_MOMENTS },
+        { "train.best.params", run->best.params, 1, { best ? n_params : 0 }, BPI_FINITE_NUMBERS },
+        { "train.best.state", run->best.net_state, 1, { best ? n_state : 0 }, BPI_FINITE_NUMBERS },
+        { "train.losses", report->losses, 1, { n_epochs }, BPI_ANY_NUMBERS },
+        { "train.learning_rates", report->learning_rates, 1, { n_epochs }, BPI_ANY_NUMBERS },
+        { "train.validation_losses", report->validation_losses, 1, { n_validated }, BPI_ANY_NUMBERS },
+        { "train.validation_scores", report->validation_scores, 1, { n_validated }, BPI_ANY_NUMBERS },
     };
     for (size_t i = 0; i < BPI_CHECKPOINT_ARRAYS; i++)
         arrays[i] = all[i];
