@@ -48,7 +48,9 @@ typedef struct bp_threads {
  * all callers; then it has the number of threads again that it had before. Other BLAS libraries should be told to use one
  * thread by their own means.
  *
- * A forked child has no such threads: what it does with a pool it does alone, with the same bits; it may free the pool.
+ * A forked child has no such threads: what it does with a pool it does alone, with the same bits; it may free the pool. A shared
+ * library that has this one inside frees its pools before it is unloaded. The two precisions, and shared libraries each with its own
+ * copy, know nothing of each other's pools: free those in the reverse order, so that each finds what it left.
  *
  * @param threads  made by this call, whatever it held before; zeroed when the call fails
  * @param config   NULL: defaults

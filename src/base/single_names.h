@@ -17,6 +17,7 @@
 #define bpi_batch_buffers bpfi_batch_buffers
 #define bpi_batches bpfi_batches
 #define bpi_batches_count bpfi_batches_count
+#define bpi_batches_gather bpfi_batches_gather
 #define bpi_batches_get bpfi_batches_get
 #define bpi_batches_most bpfi_batches_most
 #define bpi_batches_plan bpfi_batches_plan
@@ -53,6 +54,7 @@
 #define bpi_checkpoint_array_size bpfi_checkpoint_array_size
 #define bpi_checkpoint_arrays bpfi_checkpoint_arrays
 #define bpi_checkpoint_check_settings bpfi_checkpoint_check_settings
+#define bpi_checkpoint_numbers bpfi_checkpoint_numbers
 #define bpi_checkpoint_put_settings bpfi_checkpoint_put_settings
 #define bpi_checkpoint_read bpfi_checkpoint_read
 #define bpi_checkpoint_write bpfi_checkpoint_write
@@ -276,6 +278,7 @@
 #define bpi_pull_back bpfi_pull_back
 #define bpi_pull_back_kernel bpfi_pull_back_kernel
 #define bpi_quote bpfi_quote
+#define bpi_reals_at bpfi_reals_at
 #define bpi_release bpfi_release
 #define bpi_rows_pull_back bpfi_rows_pull_back
 #define bpi_rule bpfi_rule

@@ -203,7 +203,9 @@ static inline void multiply_back(const bp_layer *layer, size_t lanes, const bp_r
 {
     const size_t n_in = layer->n_in;
     for (size_t j = 0; j < n_in; j++) {
-        bp_real sum[LANES] = { 0 };
+        bp_real sum[LANES];
+        for (size_t lane = 0; lane < lanes; lane++)
+            sum[lane] = (bp_real)0;
         for (size_t k = 0; k < layer->n_out; k++)
             for (size_t lane = 0; lane < lanes; lane++)
                 sum[lane] += layer->W[k * n_in + j] * dZ[k * lanes + lane];
@@ -222,13 +224,21 @@ static inline void put_row(const bp_layer *layer, const bp_real *a_in, const bp_
                            const bp_real *params)
 {
     bp_real *W = sink->base + (layer->W - params), *b = layer->b != NULL ? sink->base + (layer->b - params) : NULL;
-    for (size_t k = 0; k < layer->n_out; k++, W += layer->n_in) {
-        const bp_real d = dz[k];
-        if (b != NULL)
-            put_number(sink, d, &b[k]);
-        for (size_t j = 0; j < layer->n_in; j++)
-            put_number(sink, d * a_in[j], &W[j]);
+    const size_t n_in = layer->n_in, n_out = layer->n_out;
+    const bp_real alpha = sink->alpha;
+    if (sink->beta == (bp_real)1) { /* added, to W itself or to a gradient; 1 times a number has its bits */
+        for (size_t k = 0; k < n_out; k++, W += n_in)
+            for (size_t j = 0; j < n_in; j++)
+                W[j] += alpha * (dz[k] * a_in[j]);
+        for (size_t k = 0; b != NULL && k < n_out; k++)
+            b[k] += alpha * dz[k];
+        return;
     }
+    for (size_t k = 0; k < n_out; k++, W += n_in)
+        for (size_t j = 0; j < n_in; j++)
+            put_number(sink, dz[k] * a_in[j], &W[j]);
+    for (size_t k = 0; b != NULL && k < n_out; k++)
+        put_number(sink, dz[k], &b[k]);
 }
 
 static bool is_wanted(const bp_layer *layer, const struct bpi_sink *sink)

@@ -46,6 +46,7 @@ void bpi_batches_plan(struct bpi_batches *batches, bool any_order, struct bpi_pl
     const bool weights = data->weights.data != NULL && (any_order || !bpi_view_is_direct(&data->weights, 1));
     const bool labels = data->labels.data != NULL && (any_order || !bpi_labels_are_direct(&data->labels));
     const size_t rows = bpi_batches_most(batches);
+    batches->is_direct = !X && !T && !weights && !labels;
 
     batches->buffers.X = bpi_plan_or_place(plan, block, X ? rows : 0, data->n_in, sizeof(bp_real));
     batches->buffers.T = bpi_plan_or_place(plan, block, T ? rows : 0, data->n_out, sizeof(bp_real));
@@ -86,8 +87,8 @@ static bp_status check_targets_read(const struct bpi_batches *batches, const siz
     return BP_OK;
 }
 
-bp_status bpi_batches_get(const struct bpi_batches *batches, size_t first, size_t n, uint64_t noise_seed, const bp_real **X,
-                          bp_targets *T)
+bp_status bpi_batches_gather(const struct bpi_batches *batches, size_t first, size_t n, uint64_t noise_seed,
+                             const bp_real **X, bp_targets *T)
 {
     const bp_network *net = batches->net;
     const size_t n_in = batches->data->n_in, n_out = batches->data->n_out;

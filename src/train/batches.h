@@ -28,6 +28,7 @@ struct bpi_batches {
     bool joins_single_row;              /**< a last batch of one row belongs to the batch before it */
     bool scales_inputs, scales_targets; /**< by the scaling of net */
     bp_real noise;                      /**< standard deviation of what is added to the inputs; 0: nothing */
+    bool is_direct;                     /**< planned so: each batch is used where the caller has it, without a copy */
     struct bpi_batch_buffers buffers;
 };
 
@@ -48,7 +49,27 @@ size_t bpi_batches_size(const struct bpi_batches *batches, size_t first);
  * noise. Only rows that the user's function reads can fail: BP_ERR_IO, BP_ERR_NONFINITE, BP_ERR_TARGET, with the row of
  * the dataset.
  */
-bp_status bpi_batches_get(const struct bpi_batches *batches, size_t first, size_t n, uint64_t noise_seed, const bp_real **X,
-                          bp_targets *T);
+bp_status bpi_batches_gather(const struct bpi_batches *batches, size_t first, size_t n, uint64_t noise_seed,
+                             const bp_real **X, bp_targets *T);
+
+/** The row of a view whose numbers are used where they are; NULL of nothing. */
+static inline const bp_real *bpi_reals_at(const bp_view *view, size_t row, size_t columns)
+{
+    return view->data != NULL ? (const bp_real *)view->data + row * columns : NULL;
+}
+
+/** The same by the shortest way: tiny networks take hardly longer for a step than it takes to gather their rows. */
+static inline bp_status bpi_batches_get(const struct bpi_batches *batches, size_t first, size_t n, uint64_t noise_seed,
+                                        const bp_real **X, bp_targets *T)
+{
+    const bp_dataset *data = batches->data;
+    if (!batches->is_direct)
+        return bpi_batches_gather(batches, first, n, noise_seed, X, T);
+    *X = bpi_reals_at(&data->X, first, data->n_in);
+    T->values = bpi_reals_at(&data->T, first, data->n_out);
+    T->weights = bpi_reals_at(&data->weights, first, 1);
+    T->labels = data->labels.data != NULL ? (const int32_t *)data->labels.data + first : NULL;
+    return BP_OK;
+}
 
 #endif
