@@ -23,7 +23,8 @@ static uint32_t by_division(uint32_t crc, const unsigned char *bytes, size_t n)
 {
     crc = ~crc;
     for (size_t i = 0; i < 8 * n; i++) {
-        const uint32_t bit = (crc ^ bytes[i / 8] >> i % 8) & 1U;
+        const uint32_t byte = bytes[i / 8];
+        const uint32_t bit = (crc ^ byte >> i % 8) & 1U;
         crc = crc >> 1 ^ (bit != 0 ? 0xEDB88320U : 0);
     }
     return ~crc;

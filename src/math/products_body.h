@@ -170,6 +170,23 @@ static void multiply_row(size_t n_out, size_t n_in, const bp_real *W, const bp_r
         add_to_row(n_out, b, z);
 }
 
+/*
+ * a b + c, rounded once where the instruction set has that. Said and not left to the compiler, which may see fit to do so in one
+ * function and not in another: what is computed in several ways must come to the same bits.
+ */
+static inline bp_real multiply_add(bp_real a, bp_real b, bp_real c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+#ifdef BACKPROP_SINGLE
+    return __builtin_fmaf(a, b, c);
+#else
+    return __builtin_fma(a, b, c);
+#endif
+#else
+    return a * b + c;
+#endif
+}
+
 /* dx += d0 w0 + d1 w1 + d2 w2 + d3 w3, in this order. */
 static void add_rows(size_t n, size_t stride, const bp_real d[ROWS], const bp_real *W, bp_real *dx)
 {
@@ -177,14 +194,14 @@ static void add_rows(size_t n, size_t stride, const bp_real d[ROWS], const bp_re
     const bp_real *w0 = W, *w1 = W + stride, *w2 = W + 2 * stride, *w3 = W + 3 * stride;
     VECTOR_LOOP
     for (size_t j = 0; j < n; j++)
-        dx[j] = dx[j] + d0 * w0[j] + d1 * w1[j] + d2 * w2[j] + d3 * w3[j];
+        dx[j] = multiply_add(d3, w3[j], multiply_add(d2, w2[j], multiply_add(d1, w1[j], multiply_add(d0, w0[j], dx[j]))));
 }
 
 static void add_row(size_t n, bp_real d, const bp_real *w, bp_real *dx)
 {
     VECTOR_LOOP
     for (size_t j = 0; j < n; j++)
-        dx[j] += d * w[j];
+        dx[j] = multiply_add(d, w[j], dx[j]);
 }
 
 static void scale_row(size_t n, bp_real beta, bp_real *x)
@@ -213,20 +230,21 @@ static void add_and_update_rows(size_t n, size_t stride, bp_real a, const bp_rea
     bp_real *w0 = W, *w1 = W + stride, *w2 = W + 2 * stride, *w3 = W + 3 * stride;
     VECTOR_LOOP
     for (size_t j = 0; j < n; j++) {
-        dx[j] = dx[j] + d0 * w0[j] + d1 * w1[j] + d2 * w2[j] + d3 * w3[j];
-        w0[j] += a0 * x[j];
-        w1[j] += a1 * x[j];
-        w2[j] += a2 * x[j];
-        w3[j] += a3 * x[j];
+        dx[j] = multiply_add(d3, w3[j], multiply_add(d2, w2[j], multiply_add(d1, w1[j], multiply_add(d0, w0[j], dx[j]))));
+        w0[j] = multiply_add(a0, x[j], w0[j]);
+        w1[j] = multiply_add(a1, x[j], w1[j]);
+        w2[j] = multiply_add(a2, x[j], w2[j]);
+        w3[j] = multiply_add(a3, x[j], w3[j]);
     }
 }
 
 static void add_and_update_row(size_t n, bp_real a, bp_real d, const bp_real *x, bp_real *w, bp_real *dx)
 {
+    const bp_real ad = a * d;
     VECTOR_LOOP
     for (size_t j = 0; j < n; j++) {
-        dx[j] += d * w[j];
-        w[j] += a * d * x[j];
+        dx[j] = multiply_add(d, w[j], dx[j]);
+        w[j] = multiply_add(ad, x[j], w[j]);
     }
 }
 
@@ -254,7 +272,7 @@ static void outer_product(size_t n_out, size_t n_in, bp_real alpha, const bp_rea
                 w[j] = d * x[j];
         else
             for (size_t j = 0; j < n_in; j++)
-                w[j] = beta * w[j] + d * x[j];
+                w[j] = multiply_add(d, x[j], beta * w[j]);
     }
 }
 
