@@ -342,11 +342,25 @@ static bp_status check_row(const struct bpi_loss_rule *rule, size_t i, size_t n,
     return bpi_loss_check_sum(rule, i, n, sum);
 }
 
+/* Whether the loss takes each of n numbers, at a glance: which one it does not take, and why, is for a second look. */
+static bool all_in_range(enum bpi_target_range range, size_t n, const bp_real *t)
+{
+    const bp_real least = range == BPI_ANY_TARGET ? -BP_REAL_MAX : (bp_real)0;
+    const bp_real most = range == BPI_TARGET_PROBABILITY ? (bp_real)1 : BP_REAL_MAX;
+    size_t n_bad = 0;
+    for (size_t j = 0; j < n; j++)
+        n_bad += !(t[j] >= least && t[j] <= most);
+    return n_bad == 0;
+}
+
 static bp_status check_targets(const struct bpi_loss_rule *rule, const struct bpi_loss_batch *at, const bp_targets *T)
 {
     if ((T->values == NULL) == (T->labels == NULL))
         return bpi_fail(BP_ERR_ARGUMENT, "targets: %s",
                         T->values == NULL ? "neither values nor labels are given" : "both values and labels are given");
+    if (T->values != NULL && T->weights == NULL && !rule->sums_to_one &&
+        all_in_range(rule->range, at->batch * at->n, T->values))
+        return BP_OK;
     for (size_t i = 0; i < at->batch; i++) {
         if (T->values != NULL)
             BPI_TRY(check_row(rule, i, at->n, T->values + i * at->n));
@@ -433,9 +447,11 @@ bp_status bpi_loss_of_batch(const bp_loss *loss, const struct bpi_loss_batch *at
     const double all = bpi_loss_weight_of_batch(loss, T, at->batch, n);
     if (!isfinite(all))
         return bpi_fail(BP_ERR_NONFINITE, "weights: their sum over the batch is %g", all);
-    double sum = 0;
+    const bool is_even = T->weights == NULL && loss->class_weights == NULL;
+    double sum = 0, share = share_of_row(loss, 1, all);
     for (size_t i = 0; i < at->batch; i++) {
-        const double share = share_of_row(loss, weight_of_row(loss, T, i, n), all);
+        if (!is_even)
+            share = share_of_row(loss, weight_of_row(loss, T, i, n), all);
         const struct bpi_loss_row row = { n, at->Z + i * n, at->Y + i * n, targets_of_row(loss, at, T, i) };
         sum += share * rule->of_row(loss, &row, (bp_real)share, at->d != NULL ? at->d + i * n : NULL);
         clear_row(loss, at, T, i);
