@@ -4,8 +4,10 @@
  */
 #include "math/products.h"
 
+#include <assert.h>
 #include <stdatomic.h>
 
+#include "base/memory.h"
 #include "math/kernels.h"
 #include "math/product_levels.h"
 #include "math/shared_gemm.h"
@@ -54,58 +56,105 @@ static void multiply(struct bp_threads_pool *pool, struct bpi_product product)
 /* ---- A single row, cut ----------------------------------------------------------------------------------------------- */
 
 /*
- * Numbers of W from which a product with one row is cut. Below, W stays in the cache of the core that works on it, and is read
- * from there faster than two cores can hand it to each other: forward goes by rows, backward by columns.
+ * Work with one row is cut by rows of W, forward, backward and in the update: so of two threads each meets the half of W again that
+ * its caches have. What the parts of a backward pass have come to is added up in the order of the parts.
  */
-#define BEYOND_CACHES ((size_t)1 << 20)
+enum {
+    READING = 4, /* a number of W that is read once and used once takes as long as so many multiplications of a GEMM */
+    MOST_PARTS = 4,
+    COLUMNS = 1024 /* of the sums of parts at a time: they are on the stack */
+};
 
-enum { READING = 4 }; /* a number of W that is read once and used once takes as long as so many multiplications of a GEMM */
-
-/* A product with one row, by rows of W or by its columns: each task does what lies between two cuts. */
+/* A product with one row: each task does what lies between two cuts, and of the columns `width` from `column` on. */
 struct row_job {
     struct bpi_cut cut;
-    size_t n_out, n_in;
+    size_t n_out, n_in, column, width;
     bp_real alpha, beta;
     const bp_real *W, *b, *x, *dz;
     bp_real *W_to, *z, *dx;
+    bp_real (*sums)[COLUMNS]; /* of the parts behind the first */
 };
 
-static void run_row_job(struct bp_threads_pool *pool, struct row_job *job, size_t n, bpi_task *task)
+struct rows {
+    size_t first, n;
+};
+
+static struct rows rows_of_part(const struct row_job *job, size_t i)
 {
-    const size_t size = job->n_out * job->n_in;
-    job->cut =
-        pool != NULL && size >= BEYOND_CACHES ? bpi_cut(n, READING * size) : (struct bpi_cut){ .n = n, .n_parts = 1 };
+    const size_t first = bpi_cut_begin(&job->cut, i);
+    return (struct rows){ first, bpi_cut_begin(&job->cut, i + 1) - first };
+}
+
+static struct bpi_cut cut_of(size_t n_out, size_t n_in)
+{
+    return bpi_cut(n_out, READING * n_out * n_in);
+}
+
+/* Whether the threads of a pool share this; else a kernel does it in one call. */
+static bool is_cut(const struct bp_threads_pool *pool, size_t n_out, size_t n_in)
+{
+    return pool != NULL && cut_of(n_out, n_in).n_parts > 1;
+}
+
+static void run_row_job(struct bp_threads_pool *pool, struct row_job *job, bpi_task *task)
+{
+    job->cut = cut_of(job->n_out, job->n_in);
+    assert(job->cut.n_parts <= MOST_PARTS);
     bpi_pool_run(pool, job->cut.n_parts, task, job);
 }
 
 static void multiply_rows(void *argument, size_t i)
 {
     const struct row_job *job = argument;
-    const size_t first = bpi_cut_begin(&job->cut, i), n = bpi_cut_begin(&job->cut, i + 1) - first;
-    own()->multiply_row(n, job->n_in, job->W + first * job->n_in, job->b != NULL ? job->b + first : NULL, job->x,
-                        job->z + first);
-}
-
-static void pull_columns_back(void *argument, size_t i)
-{
-    const struct row_job *job = argument;
-    const size_t first = bpi_cut_begin(&job->cut, i), n = bpi_cut_begin(&job->cut, i + 1) - first;
-    own()->pull_row_back(job->n_out, n, job->n_in, job->W + first, job->dz, job->beta, job->dx + first);
-}
-
-static void pull_columns_back_and_update(void *argument, size_t i)
-{
-    const struct row_job *job = argument;
-    const size_t first = bpi_cut_begin(&job->cut, i), n = bpi_cut_begin(&job->cut, i + 1) - first;
-    own()->pull_row_back_and_update(job->n_out, n, job->n_in, job->alpha, job->dz, job->x + first, job->W_to + first,
-                                    job->dx + first);
+    const struct rows rows = rows_of_part(job, i);
+    own()->multiply_row(rows.n, job->n_in, job->W + rows.first * job->n_in, job->b != NULL ? job->b + rows.first : NULL,
+                        job->x, job->z + rows.first);
 }
 
 static void add_outer_product(void *argument, size_t i)
 {
     const struct row_job *job = argument;
-    const size_t first = bpi_cut_begin(&job->cut, i), n = bpi_cut_begin(&job->cut, i + 1) - first;
-    own()->outer_product(n, job->n_in, job->alpha, job->dz + first, job->x, job->beta, job->W_to + first * job->n_in);
+    const struct rows rows = rows_of_part(job, i);
+    own()->outer_product(rows.n, job->n_in, job->alpha, job->dz + rows.first, job->x, job->beta,
+                         job->W_to + rows.first * job->n_in);
+}
+
+/* Where a part's sums go. */
+static bp_real *sums_of_part(const struct row_job *job, size_t i)
+{
+    return i == 0 ? job->dx + job->column : job->sums[i - 1];
+}
+
+static void pull_rows_back(void *argument, size_t i)
+{
+    const struct row_job *job = argument;
+    const struct rows rows = rows_of_part(job, i);
+    own()->pull_row_back(rows.n, job->width, job->n_in, job->W + rows.first * job->n_in + job->column, job->dz + rows.first,
+                         i == 0 ? job->beta : (bp_real)0, sums_of_part(job, i));
+}
+
+static void pull_rows_back_and_update(void *argument, size_t i)
+{
+    const struct row_job *job = argument;
+    const struct rows rows = rows_of_part(job, i);
+    own()->pull_row_back_and_update(rows.n, job->width, job->n_in, job->alpha, job->dz + rows.first, job->x + job->column,
+                                    job->W_to + rows.first * job->n_in + job->column, sums_of_part(job, i));
+}
+
+/* Backward, with the update or without: some columns after the other, for which the sums of the parts are then added. */
+static void run_back_job(struct bp_threads_pool *pool, const struct row_job *whole, bpi_task *task)
+{
+    _Alignas(BPI_ALIGNMENT) bp_real sums[MOST_PARTS - 1][COLUMNS];
+    struct row_job job = *whole;
+    job.sums = sums;
+    for (; job.column < job.n_in; job.column += job.width) {
+        const size_t left = job.n_in - job.column;
+        job.width = left < COLUMNS ? left : COLUMNS;
+        run_row_job(pool, &job, task);
+        for (size_t i = 1; i < job.cut.n_parts; i++)
+            for (size_t j = 0; j < job.width; j++)
+                job.dx[job.column + j] += sums[i - 1][j];
+    }
 }
 
 /* ---- Products -------------------------------------------------------------------------------------------------------- */
@@ -122,9 +171,13 @@ void bpi_product_forward(struct bp_threads_pool *pool, size_t batch, size_t n_ou
 void bpi_product_row(struct bp_threads_pool *pool, size_t n_out, size_t n_in, const bp_real *W, const bp_real *b,
                      const bp_real *x, bp_real *z)
 {
+    if (is_cut(pool, n_out, n_in)) {
+        struct row_job job = { .n_out = n_out, .n_in = n_in, .W = W, .b = b, .x = x, .z = z };
+        run_row_job(pool, &job, multiply_rows);
+        return;
+    }
     if (n_in >= SHORT) {
-        run_row_job(pool, &(struct row_job){ .n_out = n_out, .n_in = n_in, .W = W, .b = b, .x = x, .z = z }, n_out,
-                    multiply_rows);
+        own()->multiply_row(n_out, n_in, W, b, x, z);
         return;
     }
     for (size_t i = 0; i < n_out; i++, W += n_in) { /* there are hardly vectors to fill */
@@ -138,31 +191,39 @@ void bpi_product_row(struct bp_threads_pool *pool, size_t n_out, size_t n_in, co
 void bpi_product_back(struct bp_threads_pool *pool, size_t batch, size_t n_out, size_t n_in, const bp_real *dZ,
                       const bp_real *W, bp_real beta, bp_real *dA_in)
 {
-    if (is_own(batch))
-        run_row_job(pool, &(struct row_job){ .n_out = n_out, .n_in = n_in, .beta = beta, .W = W, .dz = dZ, .dx = dA_in },
-                    n_in, pull_columns_back);
-    else
+    const struct row_job job = { .n_out = n_out, .n_in = n_in, .beta = beta, .W = W, .dz = dZ, .dx = dA_in };
+    if (!is_own(batch))
         multiply(pool, bpi_packed_product(BPI_NN, batch, n_in, n_out, (bp_real)1, dZ, W, beta, dA_in));
+    else if (is_cut(pool, n_out, n_in))
+        run_back_job(pool, &job, pull_rows_back);
+    else
+        own()->pull_row_back(n_out, n_in, n_in, W, dZ, beta, dA_in);
 }
 
 void bpi_product_out(struct bp_threads_pool *pool, size_t batch, size_t n_out, size_t n_in, bp_real alpha,
                      const bp_real *dZ, const bp_real *A_in, bp_real beta, bp_real *W_to)
 {
     struct row_job job = { .n_out = n_out, .n_in = n_in, .alpha = alpha, .beta = beta, .x = A_in, .dz = dZ, .W_to = W_to };
-    if (is_own(batch))
-        run_row_job(pool, &job, n_out, add_outer_product);
-    else
+    if (!is_own(batch))
         multiply(pool, bpi_packed_product(BPI_TN, n_out, n_in, batch, alpha, dZ, A_in, beta, W_to));
+    else if (is_cut(pool, n_out, n_in))
+        run_row_job(pool, &job, add_outer_product);
+    else
+        own()->outer_product(n_out, n_in, alpha, dZ, A_in, beta, W_to);
 }
 
 void bpi_product_back_and_update(struct bp_threads_pool *pool, size_t batch, size_t n_out, size_t n_in, bp_real alpha,
                                  const bp_real *dZ, const bp_real *A_in, bp_real *W, bp_real *dA_in)
 {
-    struct row_job job = { .n_out = n_out, .n_in = n_in, .alpha = alpha, .x = A_in, .dz = dZ, .W_to = W, .dx = dA_in };
-    if (is_own(batch)) {
-        run_row_job(pool, &job, n_in, pull_columns_back_and_update);
-        return;
+    const struct row_job job = {
+        .n_out = n_out, .n_in = n_in, .alpha = alpha, .x = A_in, .dz = dZ, .W_to = W, .dx = dA_in
+    };
+    if (!is_own(batch)) {
+        bpi_product_back(pool, batch, n_out, n_in, dZ, W, (bp_real)0, dA_in);
+        bpi_product_out(pool, batch, n_out, n_in, alpha, dZ, A_in, (bp_real)1, W);
+    } else if (is_cut(pool, n_out, n_in)) {
+        run_back_job(pool, &job, pull_rows_back_and_update);
+    } else {
+        own()->pull_row_back_and_update(n_out, n_in, n_in, alpha, dZ, A_in, W, dA_in);
     }
-    bpi_product_back(pool, batch, n_out, n_in, dZ, W, (bp_real)0, dA_in);
-    bpi_product_out(pool, batch, n_out, n_in, alpha, dZ, A_in, (bp_real)1, W);
 }

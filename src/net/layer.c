@@ -304,6 +304,10 @@ static void put_bias_gradient(const bp_layer *layer, const struct bpi_layer_pass
                               const struct bpi_sink *sink, bp_real *b_to)
 {
     const size_t n = layer->n_out;
+    if (pass->batch == 1 && !bpi_layer_needs_rows(layer)) {
+        put(sink, n, dZ, b_to);
+        return;
+    }
     if (!bpi_layer_needs_rows(layer))
         bpi_kernels()->add_column_sums(pass->batch, n, dZ, pass->row);
     put(sink, n, pass->row, b_to);

@@ -8,6 +8,7 @@
 #include "backprop/rng.h"
 #include "base/status.h"
 #include "math/scaling.h"
+#include "math/shared_gemm.h"
 
 /* ---- Which rows ------------------------------------------------------------------------------------------------------ */
 
@@ -87,13 +88,60 @@ static bp_status check_targets_read(const struct bpi_batches *batches, const siz
     return BP_OK;
 }
 
+/* Rows in some order, gathered part by part. */
+struct gathering {
+    const struct bpi_batches *batches;
+    const size_t *rows;
+    struct bpi_cut cut;
+};
+
+enum { COPYING = 32 }; /* a number that is fetched from somewhere takes as long as so many multiplications of a GEMM */
+
+static void gather_part(void *argument, size_t i)
+{
+    const struct gathering *gathering = argument;
+    const bp_dataset *data = gathering->batches->data;
+    const size_t first = bpi_cut_begin(&gathering->cut, i), n = bpi_cut_begin(&gathering->cut, i + 1) - first;
+    struct bpi_batch_buffers buffers = gathering->batches->buffers;
+    const bp_real *X;
+    bp_targets T;
+    buffers.X += data->X.data != NULL ? first * data->n_in : 0;
+    buffers.T += data->T.data != NULL ? first * data->n_out : 0;
+    buffers.weights += data->weights.data != NULL ? first : 0;
+    buffers.labels += data->labels.data != NULL ? first : 0;
+    (void)bpi_dataset_gather(data, gathering->rows + first, 0, n, &buffers, &X, &T); /* arrays do not fail */
+}
+
+/* Rows of arrays, in any order: all of them come to the buffers. */
+static void gather_shared(const struct bpi_batches *batches, const size_t *rows, size_t n, const bp_real **X, bp_targets *T)
+{
+    const bp_dataset *data = batches->data;
+    const struct bpi_batch_buffers *buffers = &batches->buffers;
+    struct gathering gathering = { .batches = batches, .rows = rows };
+    gathering.cut = bpi_cut_rows(n, COPYING * n * (data->n_in + data->n_out));
+    bpi_pool_run(batches->pool, gathering.cut.n_parts, gather_part, &gathering);
+    *X = buffers->X;
+    *T = (bp_targets){ .values = data->T.data != NULL ? buffers->T : NULL,
+                       .labels = data->labels.data != NULL ? buffers->labels : NULL,
+                       .weights = data->weights.data != NULL ? buffers->weights : NULL };
+}
+
+static bp_status gather(const struct bpi_batches *batches, const size_t *rows, size_t first, size_t n, const bp_real **X,
+                        bp_targets *T)
+{
+    if (batches->pool == NULL || rows == NULL || batches->data->read_row != NULL)
+        return bpi_dataset_gather(batches->data, rows, first, n, &batches->buffers, X, T);
+    gather_shared(batches, rows, n, X, T);
+    return BP_OK;
+}
+
 bp_status bpi_batches_gather(const struct bpi_batches *batches, size_t first, size_t n, uint64_t noise_seed,
                              const bp_real **X, bp_targets *T)
 {
     const bp_network *net = batches->net;
     const size_t n_in = batches->data->n_in, n_out = batches->data->n_out;
     const size_t *rows = batches->order != NULL ? batches->order + first : NULL;
-    BPI_TRY(bpi_dataset_gather(batches->data, rows, first, n, &batches->buffers, X, T));
+    BPI_TRY(gather(batches, rows, first, n, X, T));
     BPI_TRY(check_targets_read(batches, rows, first, n));
 
     if (batches->scales_inputs || batches->noise != (bp_real)0)

@@ -14,6 +14,7 @@
 #include "backprop/dataset.h"
 #include "backprop/network.h"
 #include "base/memory.h"
+#include "base/pool.h"
 #include "data/dataset.h"
 #include "math/loss.h"
 
@@ -29,6 +30,7 @@ struct bpi_batches {
     bool scales_inputs, scales_targets; /**< by the scaling of net */
     bp_real noise;                      /**< standard deviation of what is added to the inputs; 0: nothing */
     bool is_direct;                     /**< planned so: each batch is used where the caller has it, without a copy */
+    struct bp_threads_pool *pool;       /**< whose threads gather; NULL: the caller alone */
     struct bpi_batch_buffers buffers;
 };
 

@@ -45,7 +45,8 @@ static void measure_batches(struct bp_trainer_run *run, size_t n_rows)
                                          .joins_single_row = needs_rows(run->net),
                                          .scales_inputs = run->scaled_inputs || config->scale_inputs != BP_SCALE_NONE,
                                          .scales_targets = run->scaled_outputs || config->scale_targets != BP_SCALE_NONE,
-                                         .noise = config->input_noise };
+                                         .noise = config->input_noise,
+                                         .pool = config->threads != NULL ? config->threads->pool : NULL };
     run->accumulate = config->accumulate != 0 ? config->accumulate : 1;
     run->shuffled = !config->keep_order && bpi_batches_count(&run->batches) > 1;
 }
@@ -65,7 +66,8 @@ static void measure_validation(struct bp_trainer_run *run, size_t n_split_off)
                                                             .rule = run->batches.rule,
                                                             .n_rows = n_rows,
                                                             .batch = smaller(n_rows, BPI_EVALUATION_BATCH),
-                                                            .scales_inputs = run->batches.scales_inputs } };
+                                                            .scales_inputs = run->batches.scales_inputs,
+                                                            .pool = run->batches.pool } };
 }
 
 static bp_status check_batches(const struct bp_trainer_run *run)
