@@ -235,6 +235,30 @@ static void running_statistics_move_by_their_rate(void **state)
     destroy(&f);
 }
 
+/* Units that see nothing any more: what decays ends at 0, not among the denormal numbers. */
+static void running_statistics_that_vanish_become_0(void **state)
+{
+    (void)state;
+    const bp_layer_config layers[] = {
+        { .n_out = UNITS, .normalization = BP_BATCH_NORMALIZATION, .running_rate = R(0.25) }
+    };
+    struct fixture f;
+    make(&f, 1, layers);
+    for (size_t i = 0; i < COUNT(f.X); i++)
+        f.X[i] = R(0);
+    for (size_t j = 0; j < UNITS; j++) {
+        f.net.layers[0].b[j] = R(0);
+        f.net.layers[0].running_mean[j] = R(1);
+    }
+    for (int step = 0; step < 3000; step++) { /* 0.75^3000 < 10^-374 */
+        forward(&f);
+        assert_int_equal(bp_network_update_state(&f.net, &f.training), BP_OK);
+    }
+    for (size_t j = 0; j < 2 * UNITS; j++)
+        assert_true(f.net.state[j] == R(0));
+    destroy(&f);
+}
+
 static void predictions_take_the_running_statistics(void **state)
 {
     (void)state;
@@ -546,6 +570,7 @@ int main(void)
         cmocka_unit_test(new_network_has_mean_0_variance_1_gamma_1_and_beta_0),
         cmocka_unit_test(only_update_state_writes_the_state),
         cmocka_unit_test(running_statistics_move_by_their_rate),
+        cmocka_unit_test(running_statistics_that_vanish_become_0),
         cmocka_unit_test(predictions_take_the_running_statistics),
         cmocka_unit_test(clones_and_copies_take_the_state_along),
         cmocka_unit_test(gradients_meet_differences_of_the_loss),

@@ -122,6 +122,33 @@ static void small_networks_compute_what_layers_do(void **state)
         }
 }
 
+/* Down to the smallest numbers there are, with one row and with several, which go other ways. */
+static void sigmoid_is_right_in_its_tails(void **state)
+{
+    (void)state;
+    static const double z[] = { -800, -745, -720, -709.9, -708, -104, -100, -88.9, -87, -20, -1, 0, 5, 40, 750 };
+    const bp_layer_config layer = { .n_out = 1, .activation = BP_SIGMOID, .no_bias = true };
+    bp_network net;
+    bp_workspace ws;
+    init(&net, 1, &layer);
+    net.layers[0].W[0] = R(1);
+    assert_int_equal(bp_workspace_init(&ws, &net, 3, BP_INFERENCE), BP_OK);
+    for (size_t i = 0; i < COUNT(z); i++) {
+        const bp_real X[3 * N_IN] = { [0] = R(z[i]), [N_IN] = R(z[i]), [2 * N_IN] = R(z[i]) };
+        bp_real one, three[3];
+        assert_int_equal(bp_predict(&net, &ws, X, 1, &one), BP_OK);
+        assert_int_equal(bp_predict(&net, &ws, X, 3, three), BP_OK);
+        const long double expected = 1 / (1 + expl(-(long double)R(z[i])));
+        const long double ulp =
+            fmaxl(expected * (long double)BP_REAL_EPSILON, (long double)BP_REAL_MIN * (long double)BP_REAL_EPSILON);
+        assert_true(fabsl((long double)one - expected) <= 2 * ulp);
+        for (size_t k = 0; k < COUNT(three); k++)
+            assert_true(fabsl((long double)three[k] - expected) <= 2 * ulp);
+    }
+    bp_workspace_free(&ws);
+    bp_network_free(&net);
+}
+
 /* ---- Which ----------------------------------------------------------------------------------------------------------- */
 
 static bool is_small(bp_layer_config hidden, bp_layer_config output)
@@ -175,6 +202,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(small_networks_compute_what_layers_do),
+        cmocka_unit_test(sigmoid_is_right_in_its_tails),
         cmocka_unit_test(only_few_plain_units_make_a_network_small),
         cmocka_unit_test(a_step_whose_loss_is_not_finite_writes_nothing),
     };

@@ -44,4 +44,13 @@
 #define BPI_FABS fabs
 #endif
 
+/**
+ * 0 in place of what is below the range of normal numbers: a moment that decays would stay there
+ * for ever, where each operation is slow.
+ */
+static inline bp_real bpi_flushed(bp_real x)
+{
+    return BPI_FABS(x) < BP_REAL_MIN ? (bp_real)0 : x;
+}
+
 #endif

@@ -236,8 +236,10 @@ void bpi_layer_update_state(const bp_layer *layer, size_t batch, const bp_real *
     const size_t n = layer->n_out;
     const bp_real r = layer->running_rate, unbiased = (bp_real)batch / (bp_real)(batch - 1);
     for (size_t j = 0; j < n; j++) {
-        layer->running_mean[j] = ((bp_real)1 - r) * layer->running_mean[j] + r * statistics[j];
-        layer->running_var[j] = ((bp_real)1 - r) * layer->running_var[j] + r * (unbiased * statistics[n + j]);
+        const bp_real mean = ((bp_real)1 - r) * layer->running_mean[j] + r * statistics[j];
+        const bp_real variance = ((bp_real)1 - r) * layer->running_var[j] + r * (unbiased * statistics[n + j]);
+        layer->running_mean[j] = bpi_flushed(mean); /* what decays would else stay among the denormal numbers */
+        layer->running_var[j] = bpi_flushed(variance);
     }
 }
 

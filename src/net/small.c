@@ -43,12 +43,19 @@ struct values {
 
 /* ---- One function or its derivative over a layer --------------------------------------------------------------------- */
 
+/* Of -|z|, since e^-z is infinite where sigmoid is still above 0. */
+static inline bp_real sigmoid(bp_real z)
+{
+    const bp_real e = BPI_EXP(-BPI_FABS(z));
+    return (z < (bp_real)0 ? e : (bp_real)1) / ((bp_real)1 + e);
+}
+
 /* Fewer numbers than fill half a vector: libm is as fast then, and this call is only a jump. */
 static void apply(const bp_layer *layer, size_t n, const bp_real *z, bp_real *a)
 {
     if (n < LANES && layer->activation == BP_SIGMOID)
         for (size_t i = 0; i < n; i++)
-            a[i] = (bp_real)1 / ((bp_real)1 + BPI_EXP(-z[i]));
+            a[i] = sigmoid(z[i]);
     else
         bpi_kernels()->apply[layer->activation](n, layer->parameter, z, a);
 }

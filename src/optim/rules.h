@@ -53,13 +53,4 @@ const struct bpi_rule *bpi_rule(bp_optimizer_kind kind);
 /** How many arrays of n_params these settings keep. */
 size_t bpi_rule_moments(const bp_optimizer_config *settings);
 
-/**
- * 0 in place of what is below the range of normal numbers: a moment that decays would stay there
- * for ever, where each operation is slow.
- */
-static inline bp_real bpi_flushed(bp_real x)
-{
-    return BPI_FABS(x) < BP_REAL_MIN ? (bp_real)0 : x;
-}
-
 #endif
