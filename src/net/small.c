@@ -43,11 +43,11 @@ struct values {
 
 /* ---- One function or its derivative over a layer --------------------------------------------------------------------- */
 
-/* Of -|z|, since e^-z is infinite where sigmoid is still above 0. */
+/* Far below 0 it is e^z to the last bit, and e^-z would be infinite where it is still above 0. */
 static inline bp_real sigmoid(bp_real z)
 {
-    const bp_real e = BPI_EXP(-BPI_FABS(z));
-    return (z < (bp_real)0 ? e : (bp_real)1) / ((bp_real)1 + e);
+    const bp_real far = sizeof(bp_real) == sizeof(float) ? (bp_real)-80 : (bp_real)-700;
+    return z < far ? BPI_EXP(z) : (bp_real)1 / ((bp_real)1 + BPI_EXP(-z));
 }
 
 /* Fewer numbers than fill half a vector: libm is as fast then, and this call is only a jump. */
