@@ -22,8 +22,15 @@ struct loop {
     bp_real *grad;
 };
 
+/* What steps change of a loop: it can be put back. */
+struct snapshot {
+    bp_real *params, *state;
+    bp_optimizer adam; /* for its count of steps and its scalars; owns nothing */
+};
+
 struct pair {
     struct loop fresh, aged;
+    struct snapshot at_first; /* of the fresh one */
     bp_real X[ROWS * N_IN];
     int32_t labels[ROWS];
 };
@@ -68,6 +75,30 @@ static void kill_units(struct loop *loop)
             loop->net.layers[l].b[j] = (bp_real)-1e6;
 }
 
+static bp_real *copy_of(const bp_real *numbers, size_t n)
+{
+    bp_real *copy = must_have(malloc(n * sizeof *copy));
+    memcpy(copy, numbers, n * sizeof *copy);
+    return copy;
+}
+
+static void take_snapshot(const struct loop *loop, struct snapshot *snapshot)
+{
+    snapshot->params = copy_of(loop->net.parameters.params, loop->net.parameters.n_params);
+    snapshot->state = copy_of(loop->adam.state, loop->adam.n_state);
+    snapshot->adam = loop->adam;
+}
+
+/* Left to run on, the fresh loop would age as well: in single precision moments die after some 800 steps. */
+static void put_back(void *state)
+{
+    struct loop *loop = state;
+    const struct snapshot *at_first = &the_pair->at_first;
+    memcpy(loop->net.parameters.params, at_first->params, loop->net.parameters.n_params * sizeof *at_first->params);
+    memcpy(loop->adam.state, at_first->state, loop->adam.n_state * sizeof *at_first->state);
+    loop->adam = at_first->adam;
+}
+
 static double share_of_zeros(const bp_optimizer *opt)
 {
     size_t n_zeros = 0;
@@ -89,8 +120,9 @@ void aging_make(struct aging *aging)
         run_loop(loops[i], 10); /* alive: the moments of all weights are something */
         kill_units(loops[i]);
     }
+    take_snapshot(&pair->fresh, &pair->at_first);
     run_loop(&pair->aged, STEPS);
-    *aging = (struct aging){ .fresh = { .run = run_loop, .state = &pair->fresh },
+    *aging = (struct aging){ .fresh = { .run = run_loop, .state = &pair->fresh, .prepare = put_back },
                              .aged = { .run = run_loop, .state = &pair->aged },
                              .share_of_zeros = share_of_zeros(&pair->aged.adam),
                              .memory = pair };
@@ -109,6 +141,8 @@ void aging_free(struct aging *aging)
     struct pair *pair = aging->memory;
     free_loop(&pair->fresh);
     free_loop(&pair->aged);
+    free(pair->at_first.params);
+    free(pair->at_first.state);
     free(pair);
     *aging = (struct aging){ 0 };
 }

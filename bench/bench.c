@@ -4,9 +4,9 @@
  *
  *   bench [--only TEXT] [--full] [--result] [--csv FILE] [--data DIRECTORY]
  *
- *   --only TEXT       cases whose name contains it; or one of the tables scaling, aging, size
- *   --full            more pairs, the scaling table in single precision too, and the time to result
- *   --result          the time to result alone
+ *   --only TEXT       cases whose name contains it; or one of the tables pool, scaling, aging, size, result
+ *   --full            more pairs and cases, the scaling table in single precision too, and the time to result
+ *   --result          the time to result alone: --only result
  *   --csv FILE        the numbers once more, for programs
  *   --data DIRECTORY  of Fashion-MNIST; default: where Debian has it
  */
@@ -104,7 +104,7 @@ static void directory_of(const char *path, size_t size, char *directory)
 }
 
 /* Whether all arguments were understood. */
-static bool read_options(int argc, char **argv, struct options *options)
+static bool read_options(int argc, char **argv, struct options *options, const char **csv)
 {
     for (int i = 1; i < argc; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : NULL;
@@ -113,7 +113,7 @@ static bool read_options(int argc, char **argv, struct options *options)
             continue;
         }
         if (strcmp(argv[i], "--result") == 0) {
-            options->result = true;
+            options->only = "result";
             continue;
         }
         if (value == NULL)
@@ -123,35 +123,55 @@ static bool read_options(int argc, char **argv, struct options *options)
         else if (strcmp(argv[i], "--data") == 0)
             options->data = value;
         else if (strcmp(argv[i], "--csv") == 0)
-            options->csv = fopen(value, "w");
+            *csv = value;
         else
             return false;
-        if (strcmp(argv[i], "--csv") == 0 && options->csv == NULL) {
-            perror(value);
-            return false;
-        }
         i++;
     }
     return true;
 }
 
+/* The tables beside that of the cases. */
+static const struct {
+    const char *name;
+    bool (*print)(const struct options *options);
+    bool only_full; /* or asked for by name */
+} tables[] = {
+    { "pool", print_pool, false },  { "scaling", print_scaling, false }, { "aging", print_aging, false },
+    { "size", print_sizes, false }, { "result", print_results, true },
+};
+
+enum { N_TABLES = sizeof tables / sizeof tables[0] };
+
+static bool is_wanted(size_t table, const struct options *options)
+{
+    if (options->only[0] == '\0')
+        return options->full || !tables[table].only_full;
+    return strcmp(tables[table].name, options->only) == 0;
+}
+
+/* Whether there is anything to print; says so if not. */
+static bool has_something(const struct options *options)
+{
+    bool any = has_cases(options);
+    for (size_t i = 0; i < N_TABLES; i++)
+        any = any || is_wanted(i, options);
+    if (any)
+        return true;
+    (void)fprintf(stderr, "bench: no case has '%s' in its name, and no table is called that; the tables:", options->only);
+    for (size_t i = 0; i < N_TABLES; i++)
+        (void)fprintf(stderr, " %s", tables[i].name);
+    (void)fprintf(stderr, "; the cases:\n");
+    for (size_t i = 0; i < bench_n_cases; i++)
+        (void)fprintf(stderr, "  %s\n", bench_cases[i].name);
+    return false;
+}
+
 static bool print_tables(const struct options *options)
 {
-    static const struct {
-        const char *name;
-        bool (*print)(const struct options *options);
-        bool only_full;
-    } tables[] = {
-        { "scaling", print_scaling, false },
-        { "aging", print_aging, false },
-        { "size", print_sizes, false },
-        { "result", print_results, true },
-    };
-    if (options->result)
-        return print_results(options);
-    bool all = print_cases(options);
-    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
-        if (strstr(tables[i].name, options->only) != NULL && (options->full || !tables[i].only_full))
+    bool all = !has_cases(options) || print_cases(options);
+    for (size_t i = 0; i < N_TABLES; i++)
+        if (is_wanted(i, options))
             all = tables[i].print(options) && all;
     return all;
 }
@@ -159,11 +179,18 @@ static bool print_tables(const struct options *options)
 int main(int argc, char **argv)
 {
     static char programs[4096];
+    const char *csv = NULL;
     struct options options = { .only = "", .data = "/usr/share/datasets/fashion-mnist", .sources = BENCH_SOURCES };
     directory_of(argv[0], sizeof programs, programs);
     options.programs = programs;
-    if (!read_options(argc, argv, &options))
+    if (!read_options(argc, argv, &options, &csv))
         return usage(argv[0]);
+    if (!has_something(&options))
+        return EXIT_FAILURE;
+    if (csv != NULL && (options.csv = fopen(csv, "w")) == NULL) {
+        perror(csv);
+        return EXIT_FAILURE;
+    }
     print_header(argc, argv);
     const bool all = print_tables(&options);
     if (options.csv != NULL && fclose(options.csv) != 0) {

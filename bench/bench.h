@@ -19,7 +19,8 @@ enum bench_precision { BENCH_F64, BENCH_F32, BENCH_PRECISIONS };
 struct subject {
     void (*run)(void *state, size_t rounds);
     void *state;
-    int blas_threads; /**< which BLAS gets while it runs; 0: as they are */
+    void (*prepare)(void *state); /**< called before each chunk, untimed; NULL: nothing to prepare */
+    int blas_threads;             /**< which BLAS gets while it runs; 0: as they are */
     bool settles; /**< it waits, before a chunk, until threads of the other side have gone to sleep, and warms up again */
 };
 
@@ -65,7 +66,8 @@ struct bench_case {
     double rate;                 /**< learning rate */
     size_t batch, rows;          /**< of a step or call; of the data */
     double figure[BENCH_PRECISIONS][2];
-    bool has_two_threads; /**< measured with two threads as well */
+    bool has_two_threads; /**< measured with two threads as well; and what a pool of 1 costs */
+    bool is_long;         /**< seconds for some steps: not for a quick look at what a pool of 1 costs */
 };
 
 extern const struct bench_case bench_cases[];
@@ -90,7 +92,7 @@ struct scaling_point {
     size_t network, workspace, optimizer, trainer; /**< bytes asked for, counted by the allocator */
 };
 
-/** How training on dead units ages: seconds of steps by a fresh optimizer and by one 10000 steps old. */
+/** How training on dead units ages: steps by an optimizer that each chunk finds as fresh as ever, and by one 10000 steps old. */
 struct aging {
     struct subject fresh, aged;
     double share_of_zeros; /**< of the aged optimizer's state: moments that have died */
@@ -116,6 +118,9 @@ struct bench_precision_row {
     void (*make_contest)(const struct bench_case *what, int threads, struct contest *contest);
     void (*free_contest)(struct contest *contest);
 
+    /** A contest of the library with itself: a pool of 1 as `ours`, no pool as the bound. For free_contest, too. */
+    void (*make_pool_contest)(const struct bench_case *what, struct contest *contest);
+
     /** Steps of a new trainer at the given point, timed, and what it takes of memory. */
     void (*measure_scaling)(struct scaling_point *point);
 
@@ -124,7 +129,9 @@ struct bench_precision_row {
 
     struct result_data *(*load_result_data)(const char *directory);
     void (*free_result_data)(struct result_data *data);
-    void (*run_result)(const struct result_data *data, unsigned seed, double wanted, struct result_run *run);
+
+    /** One run, with a pool of so many threads; 1: without a pool. */
+    void (*run_result)(const struct result_data *data, int threads, unsigned seed, double wanted, struct result_run *run);
 };
 
 extern const struct bench_precision_row bench_row_f64, bench_row_f32;

@@ -33,7 +33,7 @@
 /* What a contest holds. Zeroed, any part may be freed. */
 struct entry {
     const struct bench_case *what;
-    bp_threads threads; /* of the column with 2; else none */
+    bp_threads threads; /* of the column with 2, and a pool of 1 beside none; else none */
     bp_network net;
     bp_optimizer opt;
     bp_trainer trainer;
@@ -44,6 +44,7 @@ struct entry {
     int32_t *labels;
     size_t next_row;
     struct bound *bound;
+    struct entry *other; /* ours once more, without a pool, in the place of a bound */
 };
 
 /* ---- Names to settings ----------------------------------------------------------------------------------------------- */
@@ -215,46 +216,79 @@ static bool computes_same(const struct bench_case *what)
     return what->bound == STRICT_C || what->bound == FAST_C;
 }
 
-static void compare(struct entry *entry, struct contest *contest)
+/* Of an entry what numbers_of_bound() is of a bound. */
+static const bp_real *numbers_of(const struct entry *entry)
 {
-    enum { ROUNDS = 100 };
-    const bool predicts = bench_predicts(entry->what);
-    contest->is_comparable = computes_same(entry->what);
-    if (!contest->is_comparable)
-        return;
-    contest->bound.run(contest->bound.state, ROUNDS);
-    contest->ours.run(contest->ours.state, ROUNDS);
-    const bp_real *theirs = numbers_of_bound(entry->bound), *own = predicts ? entry->Y : entry->net.parameters.params;
+    return bench_predicts(entry->what) ? entry->Y : entry->net.parameters.params;
+}
+
+/* The largest difference from what has been computed in the bound's place, as a share of the largest number. */
+static double distance_from(const bp_real *theirs, const struct entry *entry)
+{
+    const bp_real *own = numbers_of(entry);
     double largest = 0, distance = 0;
-    for (size_t i = 0; i < (predicts ? entry->net.n_out : entry->net.parameters.n_params); i++) {
+    for (size_t i = 0; i < (bench_predicts(entry->what) ? entry->net.n_out : entry->net.parameters.n_params); i++) {
         largest = fmax(largest, fabs((double)own[i]));
         distance = fmax(distance, fabs((double)own[i] - (double)theirs[i]));
     }
-    contest->distance = distance / largest;
+    return distance / largest;
+}
+
+static void run_both(struct contest *contest, size_t rounds)
+{
+    contest->bound.run(contest->bound.state, rounds);
+    contest->ours.run(contest->ours.state, rounds);
+}
+
+/* ---- Contests -------------------------------------------------------------------------------------------------------- */
+
+/* Ours alone, with a pool of so many threads; 0: without a pool. */
+static struct entry *make_entry(const struct bench_case *what, size_t threads, struct subject *ours)
+{
+    struct entry *entry = must_have(calloc(1, sizeof *entry));
+    entry->what = what;
+    entry->loss.kind = loss_of(what->loss);
+    if (threads > 0)
+        must(bp_threads_init(&entry->threads, &(bp_threads_config){ .n = threads }));
+    make_network(what, &entry->net);
+    make_data(entry);
+    make_way(entry, ours);
+    return entry;
 }
 
 /* Two threads are a pool of the library's on one side, and BLAS's own on the other. */
 void contest_make(const struct bench_case *what, int threads, struct contest *contest)
 {
-    struct entry *entry = must_have(calloc(1, sizeof *entry));
-    *contest = (struct contest){ .samples = what->batch, .memory = entry };
-    entry->what = what;
-    entry->loss.kind = loss_of(what->loss);
-    if (threads > 1)
-        must(bp_threads_init(&entry->threads, &(bp_threads_config){ .n = (size_t)threads }));
-    make_network(what, &entry->net);
-    make_data(entry);
-    make_way(entry, &contest->ours);
+    enum { ROUNDS = 100 };
+    *contest = (struct contest){ .samples = what->batch };
+    struct entry *entry = make_entry(what, threads > 1 ? (size_t)threads : 0, &contest->ours);
+    contest->memory = entry;
     entry->bound = must_have(make_bound(what, entry->net.parameters.params, entry->X, entry->T, &contest->bound));
     contest->bound.blas_threads = threads;
     contest->ours.blas_threads = 1;
     contest->bound.settles = contest->ours.settles = threads > 1;
-    compare(entry, contest);
+    contest->is_comparable = computes_same(what);
+    if (contest->is_comparable) {
+        run_both(contest, ROUNDS);
+        contest->distance = distance_from(numbers_of_bound(entry->bound), entry);
+    }
 }
 
-void contest_free(struct contest *contest)
+/* Both are compared after few steps: enough to see that they do the same, and rounding has no time to grow. */
+void contest_make_pool(const struct bench_case *what, struct contest *contest)
 {
-    struct entry *entry = contest->memory;
+    enum { ROUNDS = 2 };
+    *contest = (struct contest){ .samples = what->batch, .is_comparable = true };
+    struct entry *entry = make_entry(what, 1, &contest->ours);
+    entry->other = make_entry(what, 0, &contest->bound);
+    contest->memory = entry;
+    contest->bound.blas_threads = contest->ours.blas_threads = 1;
+    run_both(contest, ROUNDS);
+    contest->distance = distance_from(numbers_of(entry->other), entry);
+}
+
+static void free_entry(struct entry *entry)
+{
     if (entry == NULL)
         return;
     free_bound(entry->bound);
@@ -269,5 +303,13 @@ void contest_free(struct contest *contest)
     free(entry->grad);
     free(entry->labels);
     free(entry);
+}
+
+void contest_free(struct contest *contest)
+{
+    struct entry *entry = contest->memory;
+    if (entry != NULL)
+        free_entry(entry->other);
+    free_entry(entry);
     *contest = (struct contest){ 0 };
 }

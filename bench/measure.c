@@ -38,6 +38,8 @@ static double seconds_of(const struct subject *subject, size_t rounds)
         set_blas_threads(subject->blas_threads);
     if (subject->settles)
         settle(subject);
+    if (subject->prepare != NULL)
+        subject->prepare(subject->state);
     const double started = seconds_now();
     subject->run(subject->state, rounds);
     return seconds_now() - started;

@@ -19,6 +19,7 @@ const struct bench_precision_row bench_row = {
 #endif
     .make_contest = contest_make,
     .free_contest = contest_free,
+    .make_pool_contest = contest_make_pool,
     .measure_scaling = scaling_measure,
     .make_aging = aging_make,
     .free_aging = aging_free,

@@ -10,6 +10,7 @@
 
 #define contest_make BENCH_NAMED(contest_make)
 #define contest_free BENCH_NAMED(contest_free)
+#define contest_make_pool BENCH_NAMED(contest_make_pool)
 #define scaling_measure BENCH_NAMED(scaling_measure)
 #define aging_make BENCH_NAMED(aging_make)
 #define aging_free BENCH_NAMED(aging_free)
@@ -20,11 +21,12 @@
 /* See struct bench_precision_row. */
 void contest_make(const struct bench_case *what, int threads, struct contest *contest);
 void contest_free(struct contest *contest);
+void contest_make_pool(const struct bench_case *what, struct contest *contest);
 void scaling_measure(struct scaling_point *point);
 void aging_make(struct aging *aging);
 void aging_free(struct aging *aging);
 struct result_data *result_load(const char *directory);
 void result_free(struct result_data *data);
-void result_measure(const struct result_data *data, unsigned seed, double wanted, struct result_run *run);
+void result_measure(const struct result_data *data, int threads, unsigned seed, double wanted, struct result_run *run);
 
 #endif

@@ -110,7 +110,7 @@ static bp_signal look(const bp_progress *at, void *user)
     return watch->run->reached ? BP_STOP : BP_CONTINUE;
 }
 
-void result_measure(const struct result_data *data, unsigned seed, double wanted, struct result_run *run)
+void result_measure(const struct result_data *data, int threads, unsigned seed, double wanted, struct result_run *run)
 {
     const bp_init glorot = { .kind = BP_INIT_GLOROT_UNIFORM };
     const bp_layer_config layers[] = {
@@ -121,7 +121,10 @@ void result_measure(const struct result_data *data, unsigned seed, double wanted
     struct watch watch = { wanted, run };
     bp_network net;
     bp_optimizer adam;
+    bp_threads pool = { 0 };
     const double started = seconds_now();
+    if (threads > 1) /* users wait for its start, too */
+        must(bp_threads_init(&pool, &(bp_threads_config){ .n = (size_t)threads }));
     must(bp_network_init(&net,
                          &(bp_network_config){ .n_in = data->train.n_in, .n_layers = 2, .layers = layers, .seed = seed }));
     must(bp_optimizer_init(&adam, &(bp_optimizer_config){ .kind = BP_ADAM }, &net.parameters));
@@ -130,6 +133,7 @@ void result_measure(const struct result_data *data, unsigned seed, double wanted
                                       .batch = BATCH,
                                       .loss = { .kind = BP_CROSS_ENTROPY },
                                       .seed = seed,
+                                      .threads = pool.n > 0 ? &pool : NULL,
                                       .validation = &data->held_out,
                                       .on_epoch = look,
                                       .user = &watch },
@@ -137,4 +141,5 @@ void result_measure(const struct result_data *data, unsigned seed, double wanted
     run->seconds = seconds_now() - started;
     bp_optimizer_free(&adam);
     bp_network_free(&net);
+    bp_threads_free(&pool);
 }

@@ -20,6 +20,12 @@ int most_threads(void)
     return sysconf(_SC_NPROCESSORS_ONLN) >= 2 ? 2 : 1;
 }
 
+void print_csv_head(const struct options *options, const char *columns)
+{
+    if (options->csv != NULL)
+        (void)fprintf(options->csv, "%s\n", columns);
+}
+
 /* ---- Scaling --------------------------------------------------------------------------------------------------------- */
 
 enum { MOST_POINTS = 8 };
@@ -112,6 +118,8 @@ bool print_scaling(const struct options *options)
            "formulas. The trainer's holds a workspace.\n\n"
            "| series | type | batch | width | depth | parameters | step, us | line | network, MiB | workspace, MiB | "
            "optimizer, MiB | trainer, MiB |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n");
+    print_csv_head(options, "table,series,type,batch,width,depth,parameters,step_ns,line,network_bytes,workspace_bytes,"
+                            "optimizer_bytes,trainer_bytes");
     for (int precision = 0; precision < (options->full ? BENCH_PRECISIONS : 1); precision++)
         for (size_t s = 0; s < sizeof all_series / sizeof all_series[0]; s++) {
             struct series series = all_series[s];
@@ -131,6 +139,7 @@ bool print_aging(const struct options *options)
     printf("## Aging\n\nAdam on 64-128-128-10 relu, batch 32, half of the units dead: a step 10000 steps later over a step "
            "at first.\n\n| type | at first, us | later, us | ratio | quartiles | figure | met | of the moments are 0 |\n"
            "|---|---|---|---|---|---|---|---|\n");
+    print_csv_head(options, "table,type,first_ns,later_ns,ratio,lower,upper,pairs,figure,met,share_of_zeros");
     set_blas_threads(1);
     for (int precision = 0; precision < BENCH_PRECISIONS; precision++) {
         struct aging aging;
@@ -140,9 +149,9 @@ bool print_aging(const struct options *options)
                m.bound_ns / 1000, m.ours_ns / 1000, m.ratio, m.lower, m.upper, figure, m.lower <= figure ? "yes" : "no",
                100 * aging.share_of_zeros);
         if (options->csv != NULL)
-            (void)fprintf(options->csv, "aging,,%s,1,%.1f,%.1f,%.4f,%.4f,%.4f,%zu,%g,%s\n", bench_rows[precision]->name,
+            (void)fprintf(options->csv, "aging,%s,%.1f,%.1f,%.4f,%.4f,%.4f,%zu,%g,%s,%.4f\n", bench_rows[precision]->name,
                           m.bound_ns, m.ours_ns, m.ratio, m.lower, m.upper, m.pairs, figure,
-                          m.lower <= figure ? "yes" : "no");
+                          m.lower <= figure ? "yes" : "no", aging.share_of_zeros);
         bench_rows[precision]->free_aging(&aging);
     }
     printf("\n");
@@ -151,13 +160,24 @@ bool print_aging(const struct options *options)
 
 /* ---- Sizes ----------------------------------------------------------------------------------------------------------- */
 
+/* What size.sh writes, in Markdown or with "--csv", goes where it belongs. */
+static bool copy_sizes(const struct options *options, const char *format, FILE *to)
+{
+    char command[3 * 4096], line[256];
+    (void)snprintf(command, sizeof command, "'%s/size.sh' '%s/..' %s", options->sources, options->programs, format);
+    FILE *script = popen(command, "r");
+    if (script == NULL)
+        return false;
+    while (fgets(line, sizeof line, script) != NULL)
+        (void)fputs(line, to);
+    return pclose(script) == 0;
+}
+
 bool print_sizes(const struct options *options)
 {
-    char command[3 * 4096];
-    (void)snprintf(command, sizeof command, "'%s/size.sh' '%s/..'", options->sources, options->programs);
     printf("## Size\n\n");
     (void)fflush(stdout);
-    if (system(command) == 0) {
+    if (copy_sizes(options, "", stdout) && (options->csv == NULL || copy_sizes(options, "--csv", options->csv))) {
         printf("\n");
         return true;
     }
@@ -248,8 +268,8 @@ static void print_result_group(const struct options *options, const struct bench
     start_contenders(processes, options, row->name, threads);
     for (unsigned seed = 1; seed <= SEEDS; seed++) {
         struct result_run run;
-        set_blas_threads(threads);
-        row->run_result(data, seed, wanted_accuracy, &run);
+        set_blas_threads(1); /* ours are those of a pool */
+        row->run_result(data, threads, seed, wanted_accuracy, &run);
         add_run(&tallies[OURS], run.seconds, (double)run.epochs, run.accuracy);
         for (size_t i = 1; i < CONTENDERS; i++)
             ask_contender(&processes[i], seed, &tallies[i]);
@@ -263,9 +283,12 @@ bool print_results(const struct options *options)
 {
     printf(
         "## Time to result\n\nFashion-MNIST, 784-100-10 relu, Adam 0.001, batch 128, Glorot, inputs standardised, a tenth "
-        "held out: until the first epoch\nwhose held-out accuracy reaches %.2f, means of %d seeds.\n\n"
+        "held out: until the first epoch\nwhose held-out accuracy reaches %.2f, means of %d seeds. 2 threads are a pool of "
+        "the "
+        "library's, and as many of their own for the others.\n\n"
         "| library | type | threads | seconds | epochs | reached it | |\n|---|---|---|---|---|---|---|\n",
         wanted_accuracy, SEEDS);
+    print_csv_head(options, "table,library,type,threads,seconds,epochs,runs_that_reached_it");
     for (int precision = 0; precision < BENCH_PRECISIONS; precision++) {
         const struct bench_precision_row *row = bench_rows[precision];
         struct result_data *data = row->load_result_data(options->data);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The table of cases: ratio to the bound, and the peers.
+ * The table of cases: ratio to the bound, and the peers. And that of a pool of 1: what it costs in some of them.
  */
 #include <stdio.h>
 #include <string.h>
@@ -123,27 +123,32 @@ static bool is_wanted(const struct bench_case *what, const struct options *optio
     return is_there && strstr(what->name, options->only) != NULL && (threads == 1 || what->has_two_threads);
 }
 
+static void measure_contest(struct line *line, const struct options *options, const struct contest *contest)
+{
+    line->is_comparable = contest->is_comparable;
+    line->distance = contest->distance;
+    line->m = measure_pairs(&contest->bound, &contest->ours, contest->samples, options->full ? FULL_PAIRS : QUICK_PAIRS);
+}
+
 static void measure(struct line *line, const struct options *options, struct peers *peers)
 {
     const struct bench_precision_row *row = bench_rows[line->precision];
     struct contest contest;
     row->make_contest(line->what, line->threads, &contest);
-    line->is_comparable = contest.is_comparable;
-    line->distance = contest.distance;
-    line->m = measure_pairs(&contest.bound, &contest.ours, contest.samples, options->full ? FULL_PAIRS : QUICK_PAIRS);
+    measure_contest(line, options, &contest);
     row->free_contest(&contest);
     for (size_t i = 0; i < N_PEERS && !is_variant(line->what); i++)
         line->peers[i] = ask_peer(peers, i, line->what);
 }
 
-/* Whether what was timed on both sides was the same work. */
-static bool is_sane(const struct line *line)
+/* Whether what was timed on both sides, by the names given, was the same work. */
+static bool is_sane(const struct line *line, const char *sides)
 {
     const double tolerance = bench_rows[line->precision]->tolerance;
     if (!line->is_comparable || line->distance <= tolerance)
         return true;
-    printf("\n**%s, %s: the bound and the library are %.2g apart, more than %.2g: they do not compute the same.**\n\n",
-           line->what->name, bench_rows[line->precision]->name, line->distance, tolerance);
+    printf("\n**%s, %s: %s are %.2g apart, more than %.2g: they do not compute the same.**\n\n", line->what->name,
+           bench_rows[line->precision]->name, sides, line->distance, tolerance);
     return false;
 }
 
@@ -165,7 +170,7 @@ static bool print_group(const struct options *options, enum bench_precision prec
         measure(&line, options, &peers);
         print_line(&line);
         print_csv(options->csv, &line);
-        sane = is_sane(&line) && sane;
+        sane = is_sane(&line, "the bound and the library") && sane;
         count->figures += figure_of(&line) > 0;
         count->met += is_met(&line);
         count->noisy += is_met(&line) && is_noisy(&line);
@@ -174,7 +179,7 @@ static bool print_group(const struct options *options, enum bench_precision prec
     return sane;
 }
 
-static bool is_any_wanted(const struct options *options)
+bool has_cases(const struct options *options)
 {
     for (size_t i = 0; i < bench_n_cases; i++)
         if (is_wanted(&bench_cases[i], options, 1))
@@ -184,15 +189,11 @@ static bool is_any_wanted(const struct options *options)
 
 bool print_cases(const struct options *options)
 {
-    if (!is_any_wanted(options))
-        return true;
     bool sane = true;
     struct count count = { 0 };
     printf("## Cases\n\n");
-    if (options->csv != NULL)
-        (void)fprintf(
-            options->csv,
-            "table,case,type,threads,bound_ns,ours_ns,ratio,lower,upper,pairs,figure,met,fann_ns,numpy_ns,torch_ns\n");
+    print_csv_head(options,
+                   "table,case,type,threads,bound_ns,ours_ns,ratio,lower,upper,pairs,figure,met,fann_ns,numpy_ns,torch_ns");
     print_head();
     for (int precision = 0; precision < BENCH_PRECISIONS; precision++)
         for (int threads = 1; threads <= most_threads(); threads++)
@@ -206,5 +207,46 @@ bool print_cases(const struct options *options)
         printf("%s %s%s%s", i > 0 ? "," : "", peer_names[i], peer_version(i) != NULL ? " " : " (not installed)",
                peer_version(i) != NULL ? peer_version(i) : "");
     printf(".\n\n");
+    return sane;
+}
+
+/* ---- A pool of 1 ----------------------------------------------------------------------------------------------------- */
+
+static void print_pool_line(const struct line *line, const struct options *options)
+{
+    char texts[2][32];
+    const struct measurement *m = &line->m;
+    printf("| %s | %s | %s | %s | %.3f | %.3f to %.3f |\n", line->what->name, bench_rows[line->precision]->name,
+           number(texts[0], m->bound_ns), number(texts[1], m->ours_ns), m->ratio, m->lower, m->upper);
+    (void)fflush(stdout);
+    if (options->csv != NULL)
+        (void)fprintf(options->csv, "pool,\"%s\",%s,%.3f,%.3f,%.4f,%.4f,%.4f,%zu\n", line->what->name,
+                      bench_rows[line->precision]->name, m->bound_ns, m->ours_ns, m->ratio, m->lower, m->upper, m->pairs);
+}
+
+/* Whether both computed the same. */
+static bool print_pool_case(const struct options *options, const struct bench_case *what, enum bench_precision precision)
+{
+    struct line line = { .what = what, .precision = precision, .threads = 1 };
+    struct contest contest;
+    bench_rows[precision]->make_pool_contest(what, &contest);
+    measure_contest(&line, options, &contest);
+    bench_rows[precision]->free_contest(&contest);
+    print_pool_line(&line, options);
+    return is_sane(&line, "the library without a pool and with one");
+}
+
+bool print_pool(const struct options *options)
+{
+    bool sane = true;
+    printf("## A pool of 1\n\nWhat it costs against no pool: its matrix products are cut where those of any pool are, so "
+           "that all pools give the same bits.\n\n"
+           "| case | type | no pool, ns | pool of 1, ns | ratio | quartiles |\n|---|---|---|---|---|---|\n");
+    print_csv_head(options, "table,case,type,no_pool_ns,pool_of_1_ns,ratio,lower,upper,pairs");
+    for (int precision = 0; precision < BENCH_PRECISIONS; precision++)
+        for (size_t i = 0; i < bench_n_cases; i++)
+            if (bench_cases[i].has_two_threads && (options->full || !bench_cases[i].is_long))
+                sane = print_pool_case(options, &bench_cases[i], (enum bench_precision)precision) && sane;
+    printf("\n");
     return sane;
 }
