@@ -14,8 +14,11 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "backprop.h"
 #include "support/heap.h"
@@ -23,6 +26,14 @@
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 #define R(x) ((bp_real)(x))
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED true
+#elif defined(__has_feature)
+#define SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer))
+#else
+#define SANITIZED false
+#endif
 
 /* ---- The heap of the process ------------------------------------------------------------------------------------- */
 
@@ -417,6 +428,67 @@ static void training_allocates_before_its_first_step_only(void **state)
     }
 }
 
+/* ---- Steps with a pool ------------------------------------------------------------------------------------------- */
+
+/* Bytes of address space, as Linux gives them; 0 elsewhere, and where a checker maps memory of its own meanwhile. No stdio,
+ * which would take memory itself. */
+static unsigned long mapped_kibibytes(void)
+{
+    char text[4096] = { 0 };
+    const char *preloaded = getenv("LD_PRELOAD");
+    if (SANITIZED || (preloaded != NULL && strstr(preloaded, "vgpreload") != NULL))
+        return 0;
+    const int file = open("/proc/self/status", O_RDONLY);
+    if (file < 0)
+        return 0;
+    const ssize_t n = read(file, text, sizeof text - 1);
+    (void)close(file);
+    const char *line = n > 0 ? strstr(text, "VmSize:") : NULL;
+    return line != NULL ? strtoul(line + strlen("VmSize:"), NULL, 10) : 0;
+}
+
+enum { POOL_IN = 300, POOL_HIDDEN = 1100, POOL_ROWS = 128 };
+
+static void train_with_pool(struct world *w, const bp_real *X, const int32_t *labels, bp_real *grad)
+{
+    bp_real L;
+    assert_int_equal(bp_network_forward(&w->net, &w->ws, X, POOL_ROWS), BP_OK);
+    assert_int_equal(
+        bp_network_loss(&w->net, &w->ws, &(bp_loss){ .kind = BP_CROSS_ENTROPY }, &(bp_targets){ .labels = labels }, &L),
+        BP_OK);
+    assert_int_equal(bp_network_backward(&w->net, &w->ws, NULL, grad, NULL, BP_OVERWRITE), BP_OK);
+    assert_int_equal(bp_optimizer_step(&w->opt, &w->net.parameters, grad, L), BP_OK);
+}
+
+static void steps_with_a_pool_take_no_memory_from_anybody(void **state)
+{
+    (void)state;
+    static bp_real X[POOL_ROWS * POOL_IN], grad[POOL_HIDDEN * (POOL_IN + 1) + OUT * (POOL_HIDDEN + 1)];
+    static int32_t labels[POOL_ROWS];
+    const bp_layer_config wide[] = { { .n_out = POOL_HIDDEN, .activation = BP_RELU },
+                                     { .n_out = OUT, .activation = BP_SOFTMAX } };
+    bp_threads threads;
+    struct world w;
+    make_world(&w, &(struct operation){ 0 });
+    const bp_network_config config = { .n_in = POOL_IN, .n_layers = 2, .layers = wide, .allocator = &w.heap.allocator };
+    const bp_threads_config pool = { .n = 4, .allocator = &w.heap.allocator };
+    assert_int_equal(bp_network_init(&w.net, &config), BP_OK);
+    assert_int_equal(bp_threads_init(&threads, &pool), BP_OK);
+    assert_int_equal(bp_workspace_init(&w.ws, &w.net, POOL_ROWS, BP_TRAINING), BP_OK);
+    assert_int_equal(init_adam(&w), BP_OK);
+    w.ws.threads = w.opt.threads = &threads;
+
+    const size_t n_allocs = w.heap.n_allocs, mallocs = n_mallocs;
+    const unsigned long mapped = mapped_kibibytes();
+    for (int i = 0; i < 40; i++)
+        train_with_pool(&w, X, labels, grad);
+    assert_int_equal(mapped_kibibytes(), mapped);
+    assert_int_equal(w.heap.n_allocs, n_allocs);
+    assert_int_equal(n_mallocs, mallocs);
+    bp_threads_free(&threads);
+    free_world(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -427,6 +499,7 @@ int main(void)
         cmocka_unit_test(training_without_memory_does_not_begin),
         cmocka_unit_test(counter_sees_the_archive),
         cmocka_unit_test(steps_and_predictions_allocate_nothing),
+        cmocka_unit_test(steps_with_a_pool_take_no_memory_from_anybody),
         cmocka_unit_test(predictions_in_a_workspace_for_inference_allocate_nothing),
         cmocka_unit_test(training_allocates_before_its_first_step_only),
     };

@@ -229,7 +229,7 @@ static void warming_up_gives_its_memory_back(void **state)
     (void)state;
     struct test_heap heap;
     test_heap_init(&heap);
-    assert_int_equal(bpi_gemm_warm_up(&heap.allocator), BP_OK);
+    assert_int_equal(bpi_gemm_warm_up(NULL, &heap.allocator), BP_OK);
     assert_true(test_heap_is_clean(&heap));
 }
 
@@ -242,7 +242,7 @@ static void warming_up_without_memory_is_refused(void **state)
     struct test_heap heap;
     test_heap_init(&heap);
     heap.fail_at = 1;
-    assert_refused(bpi_gemm_warm_up(&heap.allocator), BP_ERR_MEMORY, "warming up BLAS");
+    assert_refused(bpi_gemm_warm_up(NULL, &heap.allocator), BP_ERR_MEMORY, "warming up BLAS");
     assert_true(test_heap_is_clean(&heap));
 }
 

@@ -11,6 +11,10 @@
 
 #include <cmocka.h>
 
+#ifndef _WIN32
+#include <pthread.h>
+#endif
+
 #include <backprop.h>
 
 #include "support/heap.h"
@@ -373,6 +377,43 @@ static void a_run_is_smaller_than_4_kib(void **state)
     assert_true(P != 8 || sizeof(bp_layer) + sizeof(bp_segment) < 200);
 }
 
+/* ---- Pools ----------------------------------------------------------------------------------------------------------- */
+
+#ifndef _WIN32
+static size_t bytes_of_pool(size_t n, size_t *peak)
+{
+    struct test_heap heap;
+    bp_threads threads;
+    test_heap_init(&heap);
+    assert_int_equal(bp_threads_init(&threads, &(bp_threads_config){ .n = n, .allocator = &heap.allocator }), BP_OK);
+    const size_t bytes = heap.live_bytes;
+    *peak = heap.peak_bytes;
+    assert_int_equal(heap.live_blocks, 1);
+    bp_threads_free(&threads);
+    assert_true(test_heap_is_clean(&heap));
+    return bytes;
+}
+
+static void pools_take_what_the_formula_says(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = { 1, 2, 3, 8, 9, 17, 64 };
+    size_t peak;
+    const size_t pool = bytes_of_pool(1, &peak) - block(lines(sizeof(pthread_t)));
+    assert_int_equal(pool % 64, 0);
+    assert_true(pool < 1024);
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        const size_t n = sizes[i], bytes = bytes_of_pool(n, &peak);
+        assert_int_equal(bytes, block(pool + lines(n * sizeof(pthread_t))));
+#ifdef PLAIN_GEMM
+        assert_int_equal(peak, bytes);
+#else
+        assert_int_equal(peak, bytes + block(2 * 128 * 128 * R));
+#endif
+    }
+}
+#endif
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -383,6 +424,9 @@ int main(void)
         cmocka_unit_test(an_optimizer_takes_the_arrays_that_the_table_gives_its_rule),
         cmocka_unit_test(a_trainer_takes_what_the_formula_says),
         cmocka_unit_test(a_run_is_smaller_than_4_kib),
+#ifndef _WIN32
+        cmocka_unit_test(pools_take_what_the_formula_says),
+#endif
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,8 +12,10 @@
 
 #include <cmocka.h>
 
+#include <dirent.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -28,6 +30,14 @@
 #include "support/refusal.h"
 
 enum { MOST_TASKS = 1000 };
+
+#if defined(__SANITIZE_THREAD__)
+#define SANITIZED_THREADS
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define SANITIZED_THREADS
+#endif
+#endif
 
 struct counted {
     atomic_int done[MOST_TASKS];
@@ -173,6 +183,49 @@ static void a_forked_child_works_alone_and_may_free_the_pool(void **state)
     bp_threads_free(&threads);
 }
 
+/* What a child finds, as its exit status: 0 is all well. */
+static int use_pools_of_a_child(bp_threads *inherited)
+{
+    bp_threads own;
+    struct counted counted = { .pool = NULL };
+    if (bp_threads_init(&own, &(bp_threads_config){ .n = 64 }) != BP_OK)
+        return 1;
+    bpi_pool_run(own.pool, 100, count, &counted);
+    bpi_pool_run(inherited->pool, 100, count, &counted);
+    for (size_t i = 0; i < 100; i++)
+        if (atomic_load(&counted.done[i]) != 2)
+            return 2;
+    bp_threads_free(inherited); /* gives back threads that are not the child's */
+    if (bp_threads_init(inherited, &(bp_threads_config){ .n = 1 }) != BP_ERR_TOO_LARGE)
+        return 3;
+    bp_threads_free(&own);
+    if (bp_threads_init(&own, &(bp_threads_config){ .n = 64 }) != BP_OK)
+        return 4;
+    bp_threads_free(&own);
+    return 0;
+}
+
+static void a_forked_child_may_have_as_many_threads_as_its_parent(void **state)
+{
+    (void)state;
+#ifdef SANITIZED_THREADS
+    skip(); /* which cannot start threads in such a child */
+#endif
+    bp_threads threads;
+    assert_int_equal(bp_threads_init(&threads, &(bp_threads_config){ .n = 64 }), BP_OK);
+    doze(2000000); /* so that they sleep */
+    const pid_t child = fork();
+    if (child == 0) {
+        (void)alarm(60);
+        _exit(use_pools_of_a_child(&threads));
+    }
+    int status = -1;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    bp_threads_free(&threads);
+}
+
 static void without_a_pool_the_caller_does_it_all(void **state)
 {
     (void)state;
@@ -193,6 +246,8 @@ static void more_than_64_threads_in_all_are_refused(void **state)
     assert_int_equal(bp_threads_init(&many, &(bp_threads_config){ .n = 60 }), BP_OK);
     assert_refused(bp_threads_init(&more, &(bp_threads_config){ .n = 5 }), BP_ERR_TOO_LARGE,
                    "5 threads, and 60 in other pools");
+    assert_refused(bp_threads_init(&more, &(bp_threads_config){ .n = SIZE_MAX - 1 }), BP_ERR_TOO_LARGE,
+                   ", and 60 in other pools"); /* whose sum with 60 is a small number */
     assert_int_equal(bp_threads_init(&last, &(bp_threads_config){ .n = 4 }), BP_OK);
     bp_threads_free(&many);
     bp_threads_free(&last);
@@ -216,12 +271,16 @@ static void every_allocation_may_fail(void **state)
     struct test_heap heap;
     bp_threads threads;
     test_heap_init(&heap);
-    heap.fail_at = 1;
-    assert_int_equal(bp_threads_init(&threads, &(bp_threads_config){ .n = 2, .allocator = &heap.allocator }),
-                     BP_ERR_MEMORY);
-    assert_int_equal(threads.n, 0);
-    heap.fail_at = 0;
-    assert_int_equal(bp_threads_init(&threads, &(bp_threads_config){ .n = 2, .allocator = &heap.allocator }), BP_OK);
+    const bp_threads_config config = { .n = 2, .allocator = &heap.allocator };
+    bp_status status = BP_ERR_MEMORY;
+    while (status == BP_ERR_MEMORY) {
+        heap.fail_at = heap.n_allocs + heap.n_failed + 1; /* one later each time: those before it have succeeded again */
+        status = bp_threads_init(&threads, &config);
+        assert_int_equal(threads.n, status == BP_OK ? 2 : 0);
+        assert_int_equal(heap.live_blocks, status == BP_OK);
+    }
+    assert_int_equal(status, BP_OK);
+    assert_true(heap.n_failed >= 1);
     bp_threads_free(&threads);
     assert_true(test_heap_is_clean(&heap));
 }
@@ -298,13 +357,116 @@ static void a_cut_has_parts_in_order_that_cover_it(void **state)
     }
 }
 
+/* Threads of this process, as Linux lists them; 0 elsewhere. */
+static size_t count_threads(void)
+{
+    size_t n = 0;
+    DIR *folder = opendir("/proc/self/task");
+    if (folder == NULL)
+        return 0;
+    for (const struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder))
+        n += entry->d_name[0] != '.';
+    assert_int_equal(closedir(folder), 0);
+    return n;
+}
+
+static void *do_nothing(void *argument)
+{
+    return argument;
+}
+
+/* The first of the tests: what a BLAS starts when it is called without a pool would hide what it starts with one. */
+static void a_pool_starts_its_own_threads_and_its_products_no_others(void **state)
+{
+    (void)state;
+    enum { M = 600, N = 500, K = 400 };
+    static bp_real A[M * K], B[N * K], C[M * N];
+    bp_threads threads;
+    pthread_t any;
+    assert_int_equal(pthread_create(&any, NULL, do_nothing, NULL), 0); /* at the first a sanitizer starts one, too */
+    assert_int_equal(pthread_join(any, NULL), 0);
+    const struct bpi_product product = bpi_packed_product(BPI_NT, M, N, K, (bp_real)1, A, B, (bp_real)0, C);
+    const size_t before = count_threads();
+    assert_int_equal(bp_threads_init(&threads, &(bp_threads_config){ .n = 3 }), BP_OK);
+    for (int i = 0; i < 10; i++)
+        bpi_gemm_shared(threads.pool, &product);
+    assert_int_equal(count_threads(), before == 0 ? 0 : before + 2);
+    bp_threads_free(&threads);
+}
+
 #ifdef BACKPROP_HAS_OPENBLAS
 int openblas_get_num_threads(void);
+int openblas_get_parallel(void);
 void openblas_set_num_threads(int n);
+__attribute__((weak)) int omp_get_max_threads(void);
+
+static bool blas_is(int parallel)
+{
+    return openblas_get_parallel() == parallel;
+}
+
+struct multiplying {
+    atomic_bool ends;
+    bp_real A[128 * 128], C[128 * 128];
+};
+
+static void *multiply(void *argument)
+{
+    struct multiplying *multiplying = argument;
+    while (!atomic_load(&multiplying->ends))
+        bpi_gemm_nt(128, 128, 128, (bp_real)1, multiplying->A, multiplying->A, (bp_real)0, multiplying->C);
+    return NULL;
+}
+
+/* Only with the build that the library serves one call at a time; what the others do in a fork is OpenBLAS's own affair. */
+static void a_child_that_is_forked_within_a_product_of_another_thread_multiplies_too(void **state)
+{
+    (void)state;
+    if (!blas_is(0))
+        skip();
+    static struct multiplying multiplying, own;
+    pthread_t other;
+    assert_int_equal(pthread_create(&other, NULL, multiply, &multiplying), 0);
+    for (int i = 0; i < 20; i++) {
+        int status = -1;
+        const pid_t child = fork();
+        if (child == 0) {
+            (void)alarm(60);
+            bpi_gemm_nt(128, 128, 128, (bp_real)1, own.A, own.A, (bp_real)0, own.C);
+            _exit(0);
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
+    atomic_store(&multiplying.ends, true);
+    assert_int_equal(pthread_join(other, NULL), 0);
+}
+
+/* With OpenMP every thread has a setting of its own, which is changed for a product and put back. */
+static void openmp_keeps_the_settings_of_callers(void **state)
+{
+    (void)state;
+    enum { M = 64, N = 600, K = 300 };
+    static bp_real A[M * K], B[N * K], C[M * N];
+    bp_threads threads;
+    const struct bpi_product product = bpi_packed_product(BPI_NT, M, N, K, (bp_real)1, A, B, (bp_real)0, C);
+    if (!blas_is(2))
+        skip();
+    openblas_set_num_threads(2);
+    assert_int_equal(bp_threads_init(&threads, &(bp_threads_config){ .n = 2 }), BP_OK);
+    for (int i = 0; i < 10; i++)
+        bpi_gemm_shared(threads.pool, &product);
+    assert_int_equal(openblas_get_num_threads(), 2);
+    assert_int_equal(omp_get_max_threads != NULL ? omp_get_max_threads() : 2, 2);
+    bp_threads_free(&threads);
+    assert_int_equal(openblas_get_num_threads(), 2);
+}
 
 static void the_blas_has_its_threads_again_after_the_last_pool(void **state)
 {
     (void)state;
+    if (blas_is(2))
+        skip(); /* has them all the time */
     const int before = openblas_get_num_threads();
     bp_threads first, second;
     openblas_set_num_threads(2);
@@ -323,12 +485,14 @@ static void the_blas_has_its_threads_again_after_the_last_pool(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_pool_starts_its_own_threads_and_its_products_no_others),
         cmocka_unit_test(every_task_is_done_once),
         cmocka_unit_test(threads_that_have_gone_to_sleep_wake_up),
         cmocka_unit_test(a_caller_waits_for_tasks_that_take_long),
         cmocka_unit_test(a_job_within_a_job_is_done_by_its_caller),
         cmocka_unit_test(two_callers_at_a_time_both_get_their_work_done),
         cmocka_unit_test(a_forked_child_works_alone_and_may_free_the_pool),
+        cmocka_unit_test(a_forked_child_may_have_as_many_threads_as_its_parent),
         cmocka_unit_test(without_a_pool_the_caller_does_it_all),
         cmocka_unit_test(more_than_64_threads_in_all_are_refused),
         cmocka_unit_test(by_default_there_are_as_many_threads_as_processors),
@@ -336,6 +500,8 @@ int main(void)
         cmocka_unit_test(pools_of_any_size_give_the_same_bits),
         cmocka_unit_test(a_cut_has_parts_in_order_that_cover_it),
 #ifdef BACKPROP_HAS_OPENBLAS
+        cmocka_unit_test(a_child_that_is_forked_within_a_product_of_another_thread_multiplies_too),
+        cmocka_unit_test(openmp_keeps_the_settings_of_callers),
         cmocka_unit_test(the_blas_has_its_threads_again_after_the_last_pool),
 #endif
     };

@@ -13,7 +13,7 @@ extern "C" {
 
 /** How a BLAS runs one product on several cores. The values are fixed. */
 typedef enum bp_blas_threading {
-    BP_BLAS_SERIAL = 0,  /**< it does not */
+    BP_BLAS_SERIAL = 0,  /**< it does not, and OpenBLAS can take one call at a time only: see bp_blas_info() */
     BP_BLAS_PTHREAD = 1, /**< by threads of its own */
     BP_BLAS_OPENMP = 2,  /**< by those of OpenMP */
     BP_BLAS_UNKNOWN = 3, /**< it cannot be asked */
@@ -31,7 +31,8 @@ typedef struct bp_blas {
                                       be asked */
     bp_blas_threading threading; /**< how */
     const char *advice; /**< one sentence, where the kernels are older than the processor and therefore slower than they
-                                      could be: what it could run, and what to do about it. Else NULL */
+                                      could be, or else OpenBLAS is built without threads: what it could do, and what to do
+                                      about it. Else NULL */
 } bp_blas;
 
 /**
@@ -40,6 +41,11 @@ typedef struct bp_blas {
  * OpenBLAS chooses its kernels when it is loaded. Older versions do not know newer processors and take kernels of
  * decades ago, which is right but several times slower: `advice` then says which setting of the environment mends it. Only
  * OpenBLAS can be asked; of others there is the name. Any thread; allocates nothing.
+ *
+ * OpenBLAS built without threads gives wrong numbers when several threads call it at the same time. So with such a build one
+ * product of the library waits for another, whichever threads they are in, and a fork for the product that is under way;
+ * `advice` says so. The library cannot make calls wait that the program makes on its own, nor those of the other precision's
+ * library or of another copy of it, and on Windows it makes none wait: there the program sees to it.
  */
 bp_blas bp_blas_info(void);
 

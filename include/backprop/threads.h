@@ -42,21 +42,28 @@ typedef struct bp_threads {
 } bp_threads;
 
 /**
- * Starts the threads. They wait for work for some ten microseconds, then sleep. Signals are blocked in them.
+ * Starts the threads. They look for work for some fifty microseconds, then sleep. Signals are blocked in them.
  *
- * From the first pool of a process to the last one OpenBLAS computes with one thread a call, since it only has one setting for
- * all callers; then it has the number of threads again that it had before. Other BLAS libraries should be told to use one
- * thread by their own means.
+ * From the first pool of a process to the last one OpenBLAS computes with one thread a call. Built for pthreads it has one setting
+ * for all callers, the program's own among them; after the last pool it has the number of threads again that it had before. Built
+ * for OpenMP it has a setting for each thread, and only the library's products are computed with one: the settings of the
+ * program's threads are the same after a call as before it (where the linker has no weak references, as outside of ELF, a thread
+ * that has multiplied keeps the one thread, but for the one that frees the last pool). Built without threads it serves one
+ * product at a time: pools of any size give the right bits, but products take as long as in one thread. Other BLAS libraries
+ * should be told to use one thread by their own means.
  *
- * A forked child has no such threads: what it does with a pool it does alone, with the same bits; it may free the pool. A shared
+ * Each thread has a stack of the system's usual size, and OpenBLAS maps a buffer for each, but for at most four of a pool, since
+ * products have no more parts. Where it can be told to, as on ELF systems, it does so in this call, and no later one maps more.
+ *
+ * A forked child has no such threads: what it does with a pool it does alone, with the same bits; it may free the pool, and make
+ * pools of its own, to which its parent's do not count. A shared
  * library that has this one inside frees its pools before it is unloaded. The two precisions, and shared libraries each with its own
  * copy, know nothing of each other's pools: free those in the reverse order, so that each finds what it left.
  *
  * @param threads  made by this call, whatever it held before; zeroed when the call fails
  * @param config   NULL: defaults
  * @return BP_OK; BP_ERR_ARGUMENT; BP_ERR_TOO_LARGE for more than 64 threads in all pools; BP_ERR_UNSUPPORTED if the system
- *         cannot start them, or the BLAS gives wrong results when threads call it at the same time (OpenBLAS built without
- *         threads); BP_ERR_MEMORY
+ *         cannot start them; BP_ERR_MEMORY
  */
 bp_status bp_threads_init(bp_threads *threads, const bp_threads_config *config);
 

@@ -13,6 +13,7 @@
 
 #include "base/pool.h"
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "base/status.h"
 
@@ -35,9 +36,26 @@ void bpi_pool_run(struct bp_threads_pool *pool, size_t n, bpi_task *task, void *
         task(job, i);
 }
 
+void bpi_pool_run_in_each(struct bp_threads_pool *pool, bpi_task *task, void *job)
+{
+    (void)pool;
+    task(job, 0);
+}
+
 void bpi_pool_free(struct bp_threads_pool *pool)
 {
     (void)pool;
+}
+
+long bpi_process(void)
+{
+    return 0;
+}
+
+bool bpi_pool_is_own(const struct bp_threads_pool *pool)
+{
+    (void)pool;
+    return true;
 }
 
 size_t bpi_processors(void)
@@ -51,12 +69,14 @@ size_t bpi_processors(void)
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { SPINS = 4000 }; /* some ten microseconds of looking before sleeping */
+/* How long to look before sleeping: somewhat longer than waking takes. A pause takes from 1 to 140 cycles by the processor, so the
+ * clock decides. */
+static const double LOOKING_SECONDS = 50e-6;
+enum { PAUSES = 64 }; /* between looks at the clock */
 
 struct bp_threads_pool {
     /* What all threads look at, in a cache line of its own. */
@@ -68,13 +88,12 @@ struct bp_threads_pool {
     uint32_t number;
 
     atomic_flag is_busy; /* a job is under way */
-    atomic_bool ends;
+    atomic_bool ends, caller_sleeps;
     atomic_size_t n_sleeping; /* threads that wait for work_is_there */
-    atomic_bool caller_sleeps;
     pthread_mutex_t mutex;
     pthread_cond_t work_is_there, work_is_done;
 
-    pid_t process; /* in which the threads are */
+    long process; /* in which the threads are */
     size_t n_threads;
     pthread_t *threads;
     bp_allocator allocator;
@@ -88,6 +107,34 @@ static void pause_briefly(void)
 #elif defined(__aarch64__)
     __asm__ volatile("yield");
 #endif
+}
+
+/* Looks for a while whether something has come true. */
+static bool comes_true(bool (*is_true)(struct bp_threads_pool *), struct bp_threads_pool *pool)
+{
+    double begin = 0;
+    for (bool has_begun = false;; has_begun = true) {
+        for (int i = 0; i < PAUSES; i++) {
+            if (is_true(pool))
+                return true;
+            pause_briefly();
+        }
+        const double now = bpi_seconds();
+        if (!has_begun)
+            begin = now;
+        else if (now - begin > LOOKING_SECONDS)
+            return false;
+    }
+}
+
+long bpi_process(void)
+{
+    return (long)getpid();
+}
+
+bool bpi_pool_is_own(const struct bp_threads_pool *pool)
+{
+    return pool->process == bpi_process();
 }
 
 /* ---- Working --------------------------------------------------------------------------------------------------------- */
@@ -121,11 +168,8 @@ static bool has_reason_to_wake(struct bp_threads_pool *pool)
 
 static void wait_for_work(struct bp_threads_pool *pool)
 {
-    for (int i = 0; i < SPINS; i++) {
-        if (has_reason_to_wake(pool))
-            return;
-        pause_briefly();
-    }
+    if (comes_true(has_reason_to_wake, pool))
+        return;
     (void)pthread_mutex_lock(&pool->mutex);
     (void)atomic_fetch_add(&pool->n_sleeping, 1); /* before the last look: who publishes work looks at this after it */
     while (!has_reason_to_wake(pool))
@@ -146,7 +190,7 @@ static void *thread_main(void *argument)
 
 static void wake_sleepers(struct bp_threads_pool *pool)
 {
-    if (atomic_load(&pool->n_sleeping) == 0)
+    if (atomic_load(&pool->n_sleeping) == 0 || !bpi_pool_is_own(pool))
         return;
     (void)pthread_mutex_lock(&pool->mutex);
     (void)pthread_cond_broadcast(&pool->work_is_there);
@@ -155,16 +199,18 @@ static void wake_sleepers(struct bp_threads_pool *pool)
 
 /* ---- Handing out work ------------------------------------------------------------------------------------------------ */
 
+static bool is_done(struct bp_threads_pool *pool)
+{
+    return atomic_load(&pool->n_unfinished) == 0;
+}
+
 static void wait_until_done(struct bp_threads_pool *pool)
 {
-    for (int i = 0; i < SPINS; i++) {
-        if (atomic_load(&pool->n_unfinished) == 0)
-            return;
-        pause_briefly();
-    }
+    if (comes_true(is_done, pool))
+        return;
     (void)pthread_mutex_lock(&pool->mutex);
     atomic_store(&pool->caller_sleeps, true);
-    while (atomic_load(&pool->n_unfinished) != 0)
+    while (!is_done(pool))
         (void)pthread_cond_wait(&pool->work_is_done, &pool->mutex);
     atomic_store(&pool->caller_sleeps, false);
     (void)pthread_mutex_unlock(&pool->mutex);
@@ -176,10 +222,14 @@ static void run_alone(size_t n, bpi_task *task, void *job)
         task(job, i);
 }
 
+/*
+ * In a forked child no thread comes, and the caller takes all tasks. What it must not do there is to wake whom the parent's memory
+ * says is asleep; so the process is asked for only then, when a system call is due anyway. Had the parent a job under way,
+ * the pool is busy for good.
+ */
 void bpi_pool_run(struct bp_threads_pool *pool, size_t n, bpi_task *task, void *job)
 {
-    if (pool == NULL || n <= 1 || pool->n_threads == 0 || pool->process != getpid() ||
-        atomic_flag_test_and_set(&pool->is_busy)) {
+    if (pool == NULL || n <= 1 || pool->n_threads == 0 || atomic_flag_test_and_set(&pool->is_busy)) {
         run_alone(n, task, job);
         return;
     }
@@ -191,6 +241,37 @@ void bpi_pool_run(struct bp_threads_pool *pool, size_t n, bpi_task *task, void *
     work(pool);
     wait_until_done(pool);
     atomic_flag_clear(&pool->is_busy);
+}
+
+/* A task in each thread: each waits until all have had theirs, so that none can take two. */
+struct meeting {
+    struct bp_threads_pool *pool;
+    bpi_task *task;
+    void *job;
+    size_t n_missing;
+};
+
+static void meet(void *argument, size_t i)
+{
+    struct meeting *meeting = argument;
+    struct bp_threads_pool *pool = meeting->pool;
+    (void)pthread_mutex_lock(&pool->mutex);
+    meeting->task(meeting->job, i);
+    if (--meeting->n_missing == 0)
+        (void)pthread_cond_broadcast(&pool->work_is_there); /* for want of one of its own; who sleeps there looks again */
+    while (meeting->n_missing != 0)
+        (void)pthread_cond_wait(&pool->work_is_there, &pool->mutex);
+    (void)pthread_mutex_unlock(&pool->mutex);
+}
+
+void bpi_pool_run_in_each(struct bp_threads_pool *pool, bpi_task *task, void *job)
+{
+    if (pool == NULL || pool->n_threads == 0) {
+        task(job, 0);
+        return;
+    }
+    struct meeting meeting = { pool, task, job, pool->n_threads + 1 };
+    bpi_pool_run(pool, pool->n_threads + 1, meet, &meeting);
 }
 
 /* ---- Making and freeing ---------------------------------------------------------------------------------------------- */
@@ -209,7 +290,7 @@ static bool start_thread(struct bp_threads_pool *pool)
 
 static void end_threads(struct bp_threads_pool *pool)
 {
-    if (pool->process != getpid())
+    if (!bpi_pool_is_own(pool))
         return; /* they stayed in the parent, and what they slept on may look as if they slept here */
     atomic_store(&pool->ends, true);
     (void)pthread_mutex_lock(&pool->mutex);
@@ -237,7 +318,7 @@ static struct bp_threads_pool *place(void *block, size_t offset, size_t threads,
     pool->threads = bpi_place(block, threads);
     pool->allocator = *allocator;
     pool->block = block;
-    pool->process = getpid();
+    pool->process = bpi_process();
     atomic_init(&pool->word, 0);
     atomic_init(&pool->n_unfinished, 0);
     atomic_init(&pool->ends, false);

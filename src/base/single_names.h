@@ -23,6 +23,11 @@
 #define bpi_batches_plan bpfi_batches_plan
 #define bpi_batches_size bpfi_batches_size
 #define bpi_bias_kernel bpfi_bias_kernel
+#define bpi_blas_begin bpfi_blas_begin
+#define bpi_blas_end bpfi_blas_end
+#define bpi_blas_make_buffers bpfi_blas_make_buffers
+#define bpi_blas_pools_begin bpfi_blas_pools_begin
+#define bpi_blas_pools_end bpfi_blas_pools_end
 #define bpi_c_begin bpfi_c_begin
 #define bpi_c_beta bpfi_c_beta
 #define bpi_c_check_prefix bpfi_c_check_prefix
@@ -241,8 +246,10 @@
 #define bpi_plan_matrix bpfi_plan_matrix
 #define bpi_plan_or_place bpfi_plan_or_place
 #define bpi_pool_free bpfi_pool_free
+#define bpi_pool_is_own bpfi_pool_is_own
 #define bpi_pool_make bpfi_pool_make
 #define bpi_pool_run bpfi_pool_run
+#define bpi_pool_run_in_each bpfi_pool_run_in_each
 #define bpi_position bpfi_position
 #define bpi_position_apply bpfi_position_apply
 #define bpi_position_get bpfi_position_get
@@ -250,6 +257,7 @@
 #define bpi_position_is_done bpfi_position_is_done
 #define bpi_position_of bpfi_position_of
 #define bpi_position_put bpfi_position_put
+#define bpi_process bpfi_process
 #define bpi_processors bpfi_processors
 #define bpi_product bpfi_product
 #define bpi_product_back bpfi_product_back

@@ -3,8 +3,7 @@
  * What the BLAS says about itself, held against what the processor can do.
  *
  * The functions by which OpenBLAS can be asked are no part of CBLAS. CMake looks for them once (BACKPROP_HAS_OPENBLAS) and
- * they are declared here, so that gemm.c stays the only file that includes a CBLAS's header. A program that never asks
- * does not link this file, and so needs none of them.
+ * they are declared here, so that gemm.c stays the only file that includes a CBLAS's header.
  */
 #include "base/real.h"
 
@@ -75,6 +74,10 @@ static const char *const advice[2][N_LEVELS] = {
     { NULL, MENDED_BY("AVX2", "Haswell"), MENDED_BY("AVX-512", "SkylakeX") },
 };
 
+static const char serial[] =
+    "OpenBLAS is built without threads, so threads of the program wait for each other at every product; its builds "
+    "for pthreads or OpenMP serve them at the same time";
+
 /* Letters of ASCII alone, whatever the locale: builds for one processor write SANDYBRIDGE. */
 static char lower(char c)
 {
@@ -125,6 +128,8 @@ bp_blas bp_blas_info(void)
                          parallel >= 0 && parallel < BP_BLAS_UNKNOWN ? (bp_blas_threading)parallel : BP_BLAS_UNKNOWN };
     copy_version(configuration, sizeof blas.version, blas.version);
     blas.advice = advice_for(blas.kernel, strstr(configuration, "DYNAMIC_ARCH") != NULL);
+    if (blas.advice == NULL && blas.threading == BP_BLAS_SERIAL) /* the kernels first: they cost more */
+        blas.advice = serial;
     return blas;
 }
 

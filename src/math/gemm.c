@@ -9,6 +9,7 @@
 
 #include "base/memory.h"
 #include "base/status.h"
+#include "math/blas_calls.h"
 
 #ifdef BACKPROP_SINGLE
 #define BLAS_GEMM cblas_sgemm
@@ -27,20 +28,39 @@ void bpi_gemm(const struct bpi_product *p)
 {
     const enum CBLAS_TRANSPOSE of_A = p->form == BPI_TN ? CblasTrans : CblasNoTrans;
     const enum CBLAS_TRANSPOSE of_B = p->form == BPI_NT ? CblasTrans : CblasNoTrans;
+    const int before = bpi_blas_begin();
     BLAS_GEMM(CblasRowMajor, of_A, of_B, extent(p->m), extent(p->n), extent(p->k), p->alpha, p->A, extent(p->lda), p->B,
               extent(p->ldb), p->beta, p->C, extent(p->ldc));
+    bpi_blas_end(before);
 }
 
-bp_status bpi_gemm_warm_up(const bp_allocator *allocator)
+/* ---- Warming up ------------------------------------------------------------------------------------------------------ */
+
+/* Above the sizes for which OpenBLAS has small-matrix kernels that need no buffer. */
+#define WARM ((size_t)128)
+
+struct warming {
+    const bp_real *zeros; /* WARM x WARM */
+    bp_real *C;           /* the same */
+};
+
+static void multiply_zeros(void *job, size_t i)
 {
-    const size_t n = 128; /* above the sizes for which OpenBLAS has small-matrix kernels that need no buffer */
+    const struct warming *warming = job;
+    (void)i;
+    bpi_gemm_nt(WARM, WARM, WARM, (bp_real)1, warming->zeros, warming->zeros, (bp_real)0, warming->C);
+}
+
+bp_status bpi_gemm_warm_up(struct bp_threads_pool *pool, const bp_allocator *allocator)
+{
     struct bpi_plan plan = { 0 };
-    const size_t A = bpi_plan_matrix(&plan, n, n, sizeof(bp_real)), C = bpi_plan_matrix(&plan, n, n, sizeof(bp_real));
+    const size_t A = bpi_plan_matrix(&plan, WARM, WARM, sizeof(bp_real));
+    const size_t C = bpi_plan_matrix(&plan, WARM, WARM, sizeof(bp_real));
     void *block;
     BPI_TRY(bpi_plan_allocate(&plan, "warming up BLAS", allocator, &block));
 
-    const bp_real *zeros = bpi_place(block, A);
-    bpi_gemm_nt(n, n, n, (bp_real)1, zeros, zeros, (bp_real)0, bpi_place(block, C));
+    struct warming warming = { bpi_place(block, A), bpi_place(block, C) };
+    bpi_pool_run_in_each(pool, multiply_zeros, &warming);
     bpi_release(allocator, block);
     return BP_OK;
 }

@@ -14,6 +14,7 @@
 
 #include "backprop/memory.h"
 #include "backprop/status.h"
+#include "base/pool.h"
 
 /** The largest size of a matrix: what a CBLAS with 32-bit integers takes. The same without BLAS, so that builds agree. */
 #define BPI_MAX_EXTENT ((size_t)2147483647)
@@ -52,9 +53,10 @@ void bpi_gemm_tn(size_t m, size_t n, size_t k, bp_real alpha, const bp_real *A, 
 void bpi_gemm_nn(size_t m, size_t n, size_t k, bp_real alpha, const bp_real *A, const bp_real *B, bp_real beta, bp_real *C);
 
 /**
- * Runs one product large enough for BLAS to allocate the buffers that it keeps, so that no later one has to.
+ * Runs a product large enough for BLAS to allocate the buffers that it keeps, so that no later one has to: in each thread
+ * of a pool that is idle, one after the other, or without a pool in the caller.
  * Takes memory for the call only; BP_ERR_MEMORY if there is none.
  */
-bp_status bpi_gemm_warm_up(const bp_allocator *allocator);
+bp_status bpi_gemm_warm_up(struct bp_threads_pool *pool, const bp_allocator *allocator);
 
 #endif

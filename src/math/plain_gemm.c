@@ -69,8 +69,8 @@ void bpi_gemm(const struct bpi_product *p)
     }
 }
 
-bp_status bpi_gemm_warm_up(const bp_allocator *allocator)
+bp_status bpi_gemm_warm_up(struct bp_threads_pool *pool, const bp_allocator *allocator)
 {
-    (void)allocator; /* nothing here allocates */
+    (void)pool, (void)allocator; /* nothing here allocates */
     return BP_OK;
 }

@@ -63,7 +63,7 @@ static size_t smaller(size_t a, size_t b)
 
 struct bpi_cut bpi_cut(size_t n, size_t work)
 {
-    size_t parts = n >= WIDTH_FOR_4 ? 4 : n >= WIDTH_FOR_2 ? 2 : 1;
+    size_t parts = n >= WIDTH_FOR_4 ? BPI_MOST_PRODUCT_PARTS : n >= WIDTH_FOR_2 ? 2 : 1;
     while (parts > 1 && work / parts < LEAST_WORK)
         parts /= 2;
     return (struct bpi_cut){ .n = n, .n_parts = parts, .grain = GRAIN };

@@ -14,6 +14,9 @@
 #include "base/pool.h"
 #include "math/gemm.h"
 
+/** A product is cut in at most so many parts: more callers at a time no pool has for the BLAS. */
+enum { BPI_MOST_PRODUCT_PARTS = 4 };
+
 /** How n rows, columns or numbers are cut. */
 struct bpi_cut {
     size_t n, n_parts;

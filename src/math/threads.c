@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * Pools as the public sees them, and what a BLAS must be told while there are some.
+ * Pools as the public sees them, and how many threads they have in all.
  */
 #include "backprop/threads.h"
 
 #include "base/memory.h"
 #include "base/pool.h"
 #include "base/status.h"
+#include "math/blas_calls.h"
+#include "math/gemm.h"
+#include "math/shared_gemm.h"
 
 #ifndef _WIN32
 #include <pthread.h>
@@ -20,74 +23,39 @@ static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
 enum { MOST_THREADS = 64 }; /* OpenBLAS of Debian 12 crashes with more than 128 callers at the same time */
 
-/* ---- The BLAS -------------------------------------------------------------------------------------------------------- */
-
-#ifdef BACKPROP_HAS_OPENBLAS
-
-int openblas_get_num_threads(void);
-int openblas_get_parallel(void);
-void openblas_set_num_threads(int n);
-
-static bp_status check_blas(size_t n)
-{
-    if (n > 1 && openblas_get_parallel() == 0)
-        return bpi_fail(BP_ERR_UNSUPPORTED,
-                        "bp_threads_init: OpenBLAS is built without threads, and wrong when several call it "
-                        "at the same time: link the build for pthreads or OpenMP");
-    return BP_OK;
-}
-
-static int blas_get_threads(void)
-{
-    return openblas_get_num_threads();
-}
-
-static void blas_set_threads(int n)
-{
-    if (n != openblas_get_num_threads())
-        openblas_set_num_threads(n);
-}
-
-#else
-
-static bp_status check_blas(size_t n)
-{
-    (void)n;
-    return BP_OK;
-}
-
-static int blas_get_threads(void)
-{
-    return 1;
-}
-
-static void blas_set_threads(int n)
-{
-    (void)n;
-}
-
-#endif
-
 /* ---- All pools of the process ---------------------------------------------------------------------------------------- */
 
 static struct {
-    size_t n_pools, n_threads;
-    int blas_threads; /* as they were before the first pool */
+    size_t n_pools;   /* those that a child has inherited among them, until it frees them */
+    size_t n_threads; /* of the pools that were made in `process` */
+    size_t n_callers; /* of these, how many may call the BLAS at the same time */
+    long process;
 } all;
 
+static size_t callers_of(size_t n_threads)
+{
+    return n_threads < BPI_MOST_PRODUCT_PARTS ? n_threads : BPI_MOST_PRODUCT_PARTS;
+}
+
+/* Counts n threads in, and makes the BLAS ready for as many callers as there are now. */
 static bp_status enter(size_t n)
 {
     LOCK();
     bp_status status = BP_OK;
-    if (all.n_threads + n > MOST_THREADS)
+    if (all.process != bpi_process())
+        all.n_threads = all.n_callers = 0; /* they stayed in the parent */
+    all.process = bpi_process();
+    if (n > MOST_THREADS - all.n_threads)
         status =
             bpi_fail(BP_ERR_TOO_LARGE, "bp_threads_init: %zu threads, and %zu in other pools: expected at most %d in all",
                      n, all.n_threads, MOST_THREADS);
-    if (status == BP_OK && all.n_pools++ == 0) {
-        all.blas_threads = blas_get_threads();
-        blas_set_threads(1);
+    if (status == BP_OK) {
+        if (all.n_pools++ == 0)
+            bpi_blas_pools_begin();
+        all.n_threads += n;
+        all.n_callers += callers_of(n);
+        bpi_blas_make_buffers(all.n_callers);
     }
-    all.n_threads += status == BP_OK ? n : 0;
     UNLOCK();
     return status;
 }
@@ -96,12 +64,22 @@ static void leave(size_t n)
 {
     LOCK();
     all.n_threads -= n;
+    all.n_callers -= callers_of(n);
     if (--all.n_pools == 0)
-        blas_set_threads(all.blas_threads);
+        bpi_blas_pools_end();
     UNLOCK();
 }
 
 /* ---- Pools ----------------------------------------------------------------------------------------------------------- */
+
+static bp_status start(struct bp_threads_pool **made, size_t n, const bp_allocator *allocator)
+{
+    BPI_TRY(bpi_pool_make(made, n, allocator));
+    const bp_status status = bpi_gemm_warm_up(*made, allocator);
+    if (status != BP_OK)
+        bpi_pool_free(*made);
+    return status;
+}
 
 bp_status bp_threads_init(bp_threads *threads, const bp_threads_config *config)
 {
@@ -114,13 +92,13 @@ bp_status bp_threads_init(bp_threads *threads, const bp_threads_config *config)
     size_t n = config->n != 0 ? config->n : bpi_processors();
     if (config->n == 0 && n > MOST_THREADS)
         n = MOST_THREADS;
-    BPI_TRY(check_blas(n));
 
     const bp_allocator allocator = bpi_allocator_or_default(config->allocator);
     BPI_TRY(enter(n));
-    const bp_status status = bpi_pool_make(&threads->pool, n, &allocator);
+    struct bp_threads_pool *pool;
+    const bp_status status = start(&pool, n, &allocator);
     if (status == BP_OK)
-        threads->n = n;
+        *threads = (bp_threads){ .n = n, .pool = pool };
     else
         leave(n);
     return status;
@@ -130,7 +108,8 @@ void bp_threads_free(bp_threads *threads)
 {
     if (threads == NULL || threads->n == 0)
         return;
+    const size_t n = bpi_pool_is_own(threads->pool) ? threads->n : 0;
     bpi_pool_free(threads->pool);
-    leave(threads->n);
+    leave(n);
     *threads = (bp_threads){ 0 };
 }

@@ -181,7 +181,7 @@ bp_status bpi_workspace_init(bp_workspace *ws, const bp_network *net, size_t max
     bp_workspace made = { 0 };
     lay_out(&layout, &made);
     BPI_TRY(bpi_plan_allocate(&layout.plan, "bp_workspace_init", allocator, &layout.block));
-    const bp_status status = max_batch > 1 ? bpi_gemm_warm_up(allocator) : BP_OK; /* a single row needs no BLAS */
+    const bp_status status = max_batch > 1 ? bpi_gemm_warm_up(NULL, allocator) : BP_OK; /* a single row needs no BLAS */
     if (status != BP_OK) {
         bpi_release(allocator, layout.block);
         return status;
