@@ -450,14 +450,14 @@ static void openmp_keeps_the_settings_of_callers(void **state)
     static bp_real A[M * K], B[N * K], C[M * N];
     bp_threads threads;
     const struct bpi_product product = bpi_packed_product(BPI_NT, M, N, K, (bp_real)1, A, B, (bp_real)0, C);
-    if (!blas_is(2))
-        skip();
+    if (!blas_is(2) || omp_get_max_threads == NULL)
+        skip(); /* or the linker has no weak references, and settings stay changed as the header says */
     openblas_set_num_threads(2);
     assert_int_equal(bp_threads_init(&threads, &(bp_threads_config){ .n = 2 }), BP_OK);
     for (int i = 0; i < 10; i++)
         bpi_gemm_shared(threads.pool, &product);
     assert_int_equal(openblas_get_num_threads(), 2);
-    assert_int_equal(omp_get_max_threads != NULL ? omp_get_max_threads() : 2, 2);
+    assert_int_equal(omp_get_max_threads(), 2);
     bp_threads_free(&threads);
     assert_int_equal(openblas_get_num_threads(), 2);
 }

@@ -93,7 +93,7 @@ struct bp_threads_pool {
     pthread_mutex_t mutex;
     pthread_cond_t work_is_there, work_is_done;
 
-    long process; /* in which the threads are */
+    pid_t process; /* in which the threads are */
     size_t n_threads;
     pthread_t *threads;
     bp_allocator allocator;
@@ -134,7 +134,7 @@ long bpi_process(void)
 
 bool bpi_pool_is_own(const struct bp_threads_pool *pool)
 {
-    return pool->process == bpi_process();
+    return pool->process == getpid();
 }
 
 /* ---- Working --------------------------------------------------------------------------------------------------------- */
@@ -318,7 +318,7 @@ static struct bp_threads_pool *place(void *block, size_t offset, size_t threads,
     pool->threads = bpi_place(block, threads);
     pool->allocator = *allocator;
     pool->block = block;
-    pool->process = bpi_process();
+    pool->process = getpid();
     atomic_init(&pool->word, 0);
     atomic_init(&pool->n_unfinished, 0);
     atomic_init(&pool->ends, false);
