@@ -144,6 +144,16 @@ static bool has_tasks(uint64_t word)
     return (uint32_t)word != 0;
 }
 
+static void do_task(struct bp_threads_pool *pool, size_t i)
+{
+    pool->task(pool->job, i);
+    if (atomic_fetch_sub(&pool->n_unfinished, 1) == 1 && atomic_load(&pool->caller_sleeps)) {
+        (void)pthread_mutex_lock(&pool->mutex);
+        (void)pthread_cond_signal(&pool->work_is_done);
+        (void)pthread_mutex_unlock(&pool->mutex);
+    }
+}
+
 /* Takes tasks and does them, until there are none. */
 static void work(struct bp_threads_pool *pool)
 {
@@ -151,12 +161,7 @@ static void work(struct bp_threads_pool *pool)
     while (has_tasks(word)) {
         if (!atomic_compare_exchange_weak(&pool->word, &word, word - 1))
             continue;
-        pool->task(pool->job, (uint32_t)word - 1);
-        if (atomic_fetch_sub(&pool->n_unfinished, 1) == 1 && atomic_load(&pool->caller_sleeps)) {
-            (void)pthread_mutex_lock(&pool->mutex);
-            (void)pthread_cond_signal(&pool->work_is_done);
-            (void)pthread_mutex_unlock(&pool->mutex);
-        }
+        do_task(pool, (uint32_t)word - 1);
         word = atomic_load(&pool->word);
     }
 }
@@ -236,8 +241,9 @@ void bpi_pool_run(struct bp_threads_pool *pool, size_t n, bpi_task *task, void *
     pool->task = task;
     pool->job = job;
     atomic_store(&pool->n_unfinished, (uint32_t)n);
-    atomic_store(&pool->word, (uint64_t)++pool->number << 32 | n);
+    atomic_store(&pool->word, (uint64_t)++pool->number << 32 | (n - 1));
     wake_sleepers(pool);
+    do_task(pool, n - 1); /* always the caller's: of two threads each finds in its caches what it had in the last job */
     work(pool);
     wait_until_done(pool);
     atomic_flag_clear(&pool->is_busy);
