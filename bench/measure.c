@@ -15,6 +15,7 @@
 
 enum { MOST_PAIRS = 128 };
 static const double CHUNK = 2e-3; /* seconds: far above the clock's resolution, short against the machine's moods */
+static const double CHUNK_OF_THREADS = 10e-3;
 static const double PATIENCE = 1; /* seconds spent on chunks that are measured again */
 
 double seconds_now(void)
@@ -24,12 +25,23 @@ double seconds_now(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-/* OpenBLAS's threads look for work for some 25 ms before they sleep, and take the processor from others meanwhile. */
+/*
+ * OpenBLAS's threads look for work for some 25 ms before they sleep, and take the processor from others meanwhile. Threads that are
+ * woken then begin where the system puts them, often on one processor, and are apart only after some milliseconds.
+ */
 static void settle(const struct subject *subject)
 {
     const struct timespec time = { .tv_nsec = 40000000 };
     (void)nanosleep(&time, NULL);
-    subject->run(subject->state, 1);
+    const double started = seconds_now();
+    do
+        subject->run(subject->state, 1);
+    while (seconds_now() - started < CHUNK_OF_THREADS);
+}
+
+static double chunk_of(const struct subject *subject)
+{
+    return subject->settles ? CHUNK_OF_THREADS : CHUNK;
 }
 
 static double seconds_of(const struct subject *subject, size_t rounds)
@@ -67,13 +79,14 @@ static double seconds_undisturbed(const struct subject *subject, size_t rounds, 
 /* How many rounds make a chunk; finding out warms up. */
 static size_t rounds_of_chunk(const struct subject *subject)
 {
+    const double chunk = chunk_of(subject);
     (void)seconds_of(subject, 1);
     size_t rounds = 1;
     for (;;) {
         const double seconds = seconds_of(subject, rounds);
-        if (seconds >= CHUNK)
+        if (seconds >= chunk)
             break;
-        rounds = seconds < CHUNK / 8 ? rounds * 4 : (size_t)((double)rounds * CHUNK / seconds * 1.1) + 1;
+        rounds = seconds < chunk / 8 ? rounds * 4 : (size_t)((double)rounds * chunk / seconds * 1.1) + 1;
     }
     return rounds;
 }
