@@ -126,24 +126,43 @@ static void small_networks_compute_what_layers_do(void **state)
 static void sigmoid_is_right_in_its_tails(void **state)
 {
     (void)state;
-    static const double z[] = { -800, -745, -720, -709.9, -708, -104, -100, -88.9, -87, -20, -1, 0, 5, 40, 750 };
+    static const struct {
+        double z, expected; /* to 21 digits, by arithmetic of 60 */
+    } points[] = {
+        /* clang-format off */
+        { -800, 0.00000000000000000000e+00 },
+        { -745, 4.94065645841246544177e-324 },
+        { -720, 2.03223080241835991556e-313 },
+        { -709.875, 5.07229681210811586274e-309 },
+        { -708, 3.30755300363840782552e-308 },
+        { -104, 6.81355682154529835213e-46 },
+        { -100, 3.72007597602083612001e-44 },
+        { -88.875, 2.52393357446626339848e-39 },
+        { -87, 1.64581143108227370036e-38 },
+        { -20, 2.06115361819020373880e-09 },
+        { -1, 2.68941421369995103952e-01 },
+        { 0, 5.00000000000000000000e-01 },
+        { 5, 9.93307149075715156705e-01 },
+        { 40, 1.00000000000000000000e+00 },
+        { 750, 1.00000000000000000000e+00 },
+        /* clang-format on */
+    };
     const bp_layer_config layer = { .n_out = 1, .activation = BP_SIGMOID, .no_bias = true };
     bp_network net;
     bp_workspace ws;
     init(&net, 1, &layer);
     net.layers[0].W[0] = R(1);
     assert_int_equal(bp_workspace_init(&ws, &net, 3, BP_INFERENCE), BP_OK);
-    for (size_t i = 0; i < COUNT(z); i++) {
-        const bp_real X[3 * N_IN] = { [0] = R(z[i]), [N_IN] = R(z[i]), [2 * N_IN] = R(z[i]) };
+    for (size_t i = 0; i < COUNT(points); i++) {
+        const bp_real X[3 * N_IN] = { [0] = R(points[i].z), [N_IN] = R(points[i].z), [2 * N_IN] = R(points[i].z) };
         bp_real one, three[3];
         assert_int_equal(bp_predict(&net, &ws, X, 1, &one), BP_OK);
         assert_int_equal(bp_predict(&net, &ws, X, 3, three), BP_OK);
-        const long double expected = 1 / (1 + expl(-(long double)R(z[i])));
-        const long double ulp =
-            fmaxl(expected * (long double)BP_REAL_EPSILON, (long double)BP_REAL_MIN * (long double)BP_REAL_EPSILON);
-        assert_true(fabsl((long double)one - expected) <= 2 * ulp);
+        const double expected = points[i].expected, least = (double)BP_REAL_MIN * (double)BP_REAL_EPSILON;
+        const double ulp = fmax(expected * (double)BP_REAL_EPSILON, least);
+        assert_true(fabs((double)one - expected) <= 2 * ulp);
         for (size_t k = 0; k < COUNT(three); k++)
-            assert_true(fabsl((long double)three[k] - expected) <= 2 * ulp);
+            assert_true(fabs((double)three[k] - expected) <= 2 * ulp);
     }
     bp_workspace_free(&ws);
     bp_network_free(&net);
