@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The three products of matrices against triple loops: small, odd and large sizes, all alpha and beta that are used, and
- * what C held before. Nothing here depends on the BLAS but one test of the GEMM of our own, for builds without one.
+ * The three products of matrices against triple loops, by each way that there is: BLAS, or what stands in for it, and the own kernels
+ * of each instruction set. Small, odd and large sizes, all alpha and beta that are used, and what C held before.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,6 +17,8 @@
 
 #include "backprop/rng.h"
 #include "math/gemm.h"
+#include "math/kernels.h"
+#include "math/product_levels.h"
 #include "support/close.h"
 #include "support/heap.h"
 #include "support/refusal.h"
@@ -24,17 +26,38 @@
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 #define R(x) ((bp_real)(x))
 
-typedef void (*gemm)(size_t m, size_t n, size_t k, bp_real alpha, const bp_real *A, const bp_real *B, bp_real beta,
-                     bp_real *C);
+/* ---- Ways ------------------------------------------------------------------------------------------------------------ */
+
+static const struct way {
+    const char *name;
+    void (*multiply)(const struct bpi_product *product);
+    bpi_kernel_level level; /* what it needs */
+    bool is_own;
+} ways[] = {
+    { "gemm", bpi_gemm, BPI_KERNELS_PLAIN, false },
+#ifdef BACKPROP_X86_KERNELS
+    { "AVX2", bpi_multiply_matrices_avx2, BPI_KERNELS_AVX2, true },
+    { "AVX-512", bpi_multiply_matrices_avx512, BPI_KERNELS_AVX512, true },
+#endif
+};
+
+static const struct way *way = ways; /* in use */
+
+/* Runs the statement after it with each way that the machine has. */
+#define AT_EACH_WAY                                                                                                        \
+    for (way = ways; way < ways + COUNT(ways); way++)                                                                      \
+        if (bpi_kernels_have(way->level))
+
+/* ---- Products -------------------------------------------------------------------------------------------------------- */
 
 /* Element (i, p) of the left factor and (p, j) of the right one, by how each is stored. */
 static const struct form {
-    gemm multiply;
+    enum bpi_gemm_form form;
     bool left_transposed, right_transposed;
 } forms[] = {
-    { bpi_gemm_nt, false, true },
-    { bpi_gemm_tn, true, false },
-    { bpi_gemm_nn, false, false },
+    { BPI_NT, false, true },
+    { BPI_TN, true, false },
+    { BPI_NN, false, false },
 };
 
 /* One product; each matrix is a block of its own, so that sanitizers and valgrind see its ends. */
@@ -42,6 +65,12 @@ struct product {
     size_t m, n, k;
     bp_real *A, *B, *C, *C_before;
 };
+
+static void multiply(const struct form *form, const struct product *p, bp_real alpha, bp_real beta, bp_real *C)
+{
+    const struct bpi_product product = bpi_packed_product(form->form, p->m, p->n, p->k, alpha, p->A, p->B, beta, C);
+    way->multiply(&product);
+}
 
 static bp_real *random_matrix(size_t n, bp_rng *rng)
 {
@@ -100,7 +129,7 @@ static void check(const struct form *form, struct product *p, bp_real alpha, bp_
             p->C[i] = R(NAN); /* does not matter */
     else
         memcpy(p->C, p->C_before, p->m * p->n * sizeof *p->C);
-    form->multiply(p->m, p->n, p->k, alpha, p->A, p->B, beta, p->C);
+    multiply(form, p, alpha, beta, p->C);
 
     for (size_t i = 0; i < p->m; i++) {
         for (size_t j = 0; j < p->n; j++) {
@@ -129,20 +158,22 @@ static void check_all_forms(size_t m, size_t n, size_t k, size_t n_factors)
 static void all_small_sizes_are_right(void **state)
 {
     (void)state;
-    for (size_t m = 1; m <= 9; m++)
-        for (size_t n = 1; n <= 9; n++)
-            for (size_t k = 1; k <= 9; k++)
-                check_all_forms(m, n, k, COUNT(factors));
+    AT_EACH_WAY
+        for (size_t m = 1; m <= 9; m++)
+            for (size_t n = 1; n <= 9; n++)
+                for (size_t k = 1; k <= 9; k++)
+                    check_all_forms(m, n, k, COUNT(factors));
 }
 
 static void sizes_around_blocks_and_lanes_are_right(void **state)
 {
     (void)state;
     const size_t sizes[] = { 1, 7, 8, 13, 16, 17, 31, 33, 53 };
-    for (size_t i = 0; i < COUNT(sizes); i++)
-        for (size_t j = 0; j < COUNT(sizes); j++)
-            for (size_t l = 0; l < COUNT(sizes); l++)
-                check_all_forms(sizes[i], sizes[j], sizes[l], 2);
+    AT_EACH_WAY
+        for (size_t i = 0; i < COUNT(sizes); i++)
+            for (size_t j = 0; j < COUNT(sizes); j++)
+                for (size_t l = 0; l < COUNT(sizes); l++)
+                    check_all_forms(sizes[i], sizes[j], sizes[l], 2);
 }
 
 static void large_sizes_are_right(void **state)
@@ -151,14 +182,14 @@ static void large_sizes_are_right(void **state)
     static const size_t sizes[][3] = { { 257, 3, 5 },  { 3, 257, 5 },    { 3, 5, 257 },   { 1, 1, 1021 }, { 257, 1, 1 },
                                        { 1, 257, 1 },  { 101, 97, 103 }, { 2, 300, 513 }, { 61, 9, 768 }, { 131, 137, 257 },
                                        { 37, 512, 7 }, { 64, 64, 64 },   { 128, 65, 256 } };
-    for (size_t i = 0; i < COUNT(sizes); i++)
-        check_all_forms(sizes[i][0], sizes[i][1], sizes[i][2], 3);
+    AT_EACH_WAY
+        for (size_t i = 0; i < COUNT(sizes); i++)
+            check_all_forms(sizes[i][0], sizes[i][1], sizes[i][2], 3);
 }
 
 /* Infinities of C are no better than NaN: with beta = 0 they are not multiplied by it. */
-static void what_C_held_does_not_matter_when_it_is_overwritten(void **state)
+static void overwrite_what_C_held(void)
 {
-    (void)state;
     const bp_real held[] = { R(NAN), R(INFINITY), R(-INFINITY) };
     const size_t sizes[] = { 1, 4, 9, 33, 130 };
     for (size_t s = 0; s < COUNT(sizes); s++) {
@@ -168,7 +199,7 @@ static void what_C_held_does_not_matter_when_it_is_overwritten(void **state)
             for (size_t h = 0; h < COUNT(held); h++) {
                 for (size_t i = 0; i < n; i++)
                     p.C[i] = held[h];
-                forms[f].multiply(p.m, p.n, p.k, R(1), p.A, p.B, R(0), p.C);
+                multiply(&forms[f], &p, R(1), R(0), p.C);
                 for (size_t i = 0; i < n; i++)
                     assert_true(isfinite(p.C[i]));
             }
@@ -177,12 +208,18 @@ static void what_C_held_does_not_matter_when_it_is_overwritten(void **state)
     }
 }
 
-static void factors_are_only_read(void **state)
+static void what_C_held_does_not_matter_when_it_is_overwritten(void **state)
 {
     (void)state;
+    AT_EACH_WAY
+        overwrite_what_C_held();
+}
+
+static void read_factors(void)
+{
     struct product p = make(17, 19, 23), same = make(17, 19, 23);
     for (size_t f = 0; f < COUNT(forms); f++)
-        forms[f].multiply(p.m, p.n, p.k, R(1), p.A, p.B, R(0), p.C);
+        multiply(&forms[f], &p, R(1), R(0), p.C);
 
     assert_memory_equal(p.A, same.A, p.m * p.k * sizeof *p.A);
     assert_memory_equal(p.B, same.B, p.k * p.n * sizeof *p.B);
@@ -190,35 +227,83 @@ static void factors_are_only_read(void **state)
     release(&same);
 }
 
-static void same_product_gives_the_same_bits(void **state)
+static void factors_are_only_read(void **state)
 {
     (void)state;
+    AT_EACH_WAY
+        read_factors();
+}
+
+static void multiply_twice(void)
+{
     struct product p = make(65, 130, 257);
     for (size_t f = 0; f < COUNT(forms); f++) {
-        forms[f].multiply(p.m, p.n, p.k, R(1), p.A, p.B, R(0), p.C);
-        forms[f].multiply(p.m, p.n, p.k, R(1), p.A, p.B, R(0), p.C_before);
+        multiply(&forms[f], &p, R(1), R(0), p.C);
+        multiply(&forms[f], &p, R(1), R(0), p.C_before);
         assert_memory_equal(p.C, p.C_before, p.m * p.n * sizeof *p.C);
     }
     release(&p);
 }
 
-/* Our own GEMM promises it; a BLAS does not. Rows of A are rows of the batch in the forms that forward and backward use. */
-static void row_alone_has_the_bits_of_the_row_in_a_batch(void **state)
+static void same_product_gives_the_same_bits(void **state)
 {
     (void)state;
-#ifndef PLAIN_GEMM
-    skip();
+    AT_EACH_WAY
+        multiply_twice();
+}
+
+/* ---- Bits of parts --------------------------------------------------------------------------------------------------- */
+
+/* What is promised of our own products, and not of a BLAS's. */
+static bool keeps_bits(void)
+{
+#ifdef PLAIN_GEMM
+    return true;
+#else
+    return way->is_own;
 #endif
-    const gemm by_rows[] = { bpi_gemm_nt, bpi_gemm_nn };
-    struct product p = make(23, 37, 600); /* more than two blocks of k */
-    bp_real row[37];
-    for (size_t f = 0; f < COUNT(by_rows); f++) {
-        by_rows[f](p.m, p.n, p.k, R(1), p.A, p.B, R(0), p.C);
-        for (size_t i = 0; i < p.m; i++) {
-            by_rows[f](1, p.n, p.k, R(1), p.A + i * p.k, p.B, R(0), row);
-            assert_memory_equal(row, p.C + i * p.n, sizeof row);
+}
+
+static const struct part {
+    size_t first, n;
+} parts[] = { { 0, 1 }, { 0, 7 }, { 1, 8 }, { 3, 17 }, { 5, 1 }, { 16, 24 }, { 31, 14 }, { 0, 45 } };
+
+/* Some rows of C and some columns, computed alone, have the bits that they have in the whole. */
+static void cut_out(const struct form *form, const struct product *p, struct part rows, struct part columns, bp_real beta)
+{
+    struct bpi_product part = bpi_packed_product(form->form, p->m, p->n, p->k, R(-0.3), p->A, p->B, beta, NULL);
+    bp_real *C = malloc(p->m * p->n * sizeof *C);
+    assert_non_null(C);
+    memcpy(C, p->C_before, p->m * p->n * sizeof *C);
+    part.A += form->left_transposed ? rows.first : rows.first * part.lda;
+    part.B += form->right_transposed ? columns.first * part.ldb : columns.first;
+    part.C = C + rows.first * part.ldc + columns.first;
+    part.m = rows.n;
+    part.n = columns.n;
+    way->multiply(&part);
+
+    for (size_t i = 0; i < p->m; i++)
+        for (size_t j = 0; j < p->n; j++) {
+            const bool is_in = i - rows.first < rows.n && j - columns.first < columns.n;
+            const bp_real *expected = is_in ? p->C : p->C_before;
+            assert_memory_equal(&C[i * p->n + j], &expected[i * p->n + j], sizeof *C);
         }
-    }
+    free(C);
+}
+
+static void a_part_has_the_bits_of_the_whole_and_nothing_else_is_written(void **state)
+{
+    (void)state;
+    struct product p = make(45, 45, 600); /* more than two depths */
+    AT_EACH_WAY
+        for (size_t f = 0; f < COUNT(forms) && keeps_bits(); f++)
+            for (int beta = 0; beta <= 2; beta++) {
+                memcpy(p.C, p.C_before, p.m * p.n * sizeof *p.C);
+                multiply(&forms[f], &p, R(-0.3), R(beta / 2.0), p.C);
+                for (size_t i = 0; i < COUNT(parts); i++)
+                    for (size_t j = 0; j < COUNT(parts); j++)
+                        cut_out(&forms[f], &p, parts[i], parts[j], R(beta / 2.0));
+            }
     release(&p);
 }
 
@@ -255,7 +340,7 @@ int main(void)
         cmocka_unit_test(what_C_held_does_not_matter_when_it_is_overwritten),
         cmocka_unit_test(factors_are_only_read),
         cmocka_unit_test(same_product_gives_the_same_bits),
-        cmocka_unit_test(row_alone_has_the_bits_of_the_row_in_a_batch),
+        cmocka_unit_test(a_part_has_the_bits_of_the_whole_and_nothing_else_is_written),
         cmocka_unit_test(warming_up_gives_its_memory_back),
         cmocka_unit_test(warming_up_without_memory_is_refused),
     };

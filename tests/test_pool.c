@@ -318,7 +318,7 @@ static void pools_of_any_size_give_the_same_bits(void **state)
                 memcpy(C, C0, m * n * sizeof *C);
                 const struct bpi_product product =
                     bpi_packed_product((enum bpi_gemm_form)form, m, n, k, (bp_real)0.7, A, B, (bp_real)-0.3, C);
-                bpi_gemm_shared(threads.pool, &product);
+                bpi_gemm_shared(threads.pool, &product, bpi_gemm);
                 if (t == 0)
                     memcpy(first, C, m * n * sizeof *C);
                 assert_memory_equal(first, C, m * n * sizeof *C);
@@ -327,7 +327,7 @@ static void pools_of_any_size_give_the_same_bits(void **state)
             const struct bpi_product whole =
                 bpi_packed_product((enum bpi_gemm_form)form, m, n, k, (bp_real)0.7, A, B, (bp_real)-0.3, C0);
             memcpy(C, C0, m * n * sizeof *C);
-            bpi_gemm_shared(NULL, &whole);
+            bpi_gemm_shared(NULL, &whole, bpi_gemm);
             for (size_t i = 0; i < m * n; i++) /* a sum of k products of size 1, in another order */
                 assert_true(BPI_FABS(C0[i] - first[i]) <= (bp_real)(20.0 * (double)k) * BP_REAL_EPSILON);
             memcpy(C0, C, m * n * sizeof *C);
@@ -389,7 +389,7 @@ static void a_pool_starts_its_own_threads_and_its_products_no_others(void **stat
     const size_t before = count_threads();
     assert_int_equal(bp_threads_init(&threads, &(bp_threads_config){ .n = 3 }), BP_OK);
     for (int i = 0; i < 10; i++)
-        bpi_gemm_shared(threads.pool, &product);
+        bpi_gemm_shared(threads.pool, &product, bpi_gemm);
     assert_int_equal(count_threads(), before == 0 ? 0 : before + 2);
     bp_threads_free(&threads);
 }
@@ -410,11 +410,18 @@ struct multiplying {
     bp_real A[128 * 128], C[128 * 128];
 };
 
+static void multiply_zeros(struct multiplying *at)
+{
+    const struct bpi_product product =
+        bpi_packed_product(BPI_NT, 128, 128, 128, (bp_real)1, at->A, at->A, (bp_real)0, at->C);
+    bpi_gemm(&product);
+}
+
 static void *multiply(void *argument)
 {
     struct multiplying *multiplying = argument;
     while (!atomic_load(&multiplying->ends))
-        bpi_gemm_nt(128, 128, 128, (bp_real)1, multiplying->A, multiplying->A, (bp_real)0, multiplying->C);
+        multiply_zeros(multiplying);
     return NULL;
 }
 
@@ -432,7 +439,7 @@ static void a_child_that_is_forked_within_a_product_of_another_thread_multiplies
         const pid_t child = fork();
         if (child == 0) {
             (void)alarm(60);
-            bpi_gemm_nt(128, 128, 128, (bp_real)1, own.A, own.A, (bp_real)0, own.C);
+            multiply_zeros(&own);
             _exit(0);
         }
         assert_int_equal(waitpid(child, &status, 0), child);
@@ -455,7 +462,7 @@ static void openmp_keeps_the_settings_of_callers(void **state)
     openblas_set_num_threads(2);
     assert_int_equal(bp_threads_init(&threads, &(bp_threads_config){ .n = 2 }), BP_OK);
     for (int i = 0; i < 10; i++)
-        bpi_gemm_shared(threads.pool, &product);
+        bpi_gemm_shared(threads.pool, &product, bpi_gemm);
     assert_int_equal(openblas_get_num_threads(), 2);
     assert_int_equal(omp_get_max_threads(), 2);
     bp_threads_free(&threads);

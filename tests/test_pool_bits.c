@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "backprop.h"
+#include "math/products.h"
 #include "store/writer.h"
 
 enum { ROWS = 300, N_IN = 301, WIDE = 523, N_OUT = 7, BATCH = 131 };
@@ -137,9 +138,8 @@ static void assert_same(const struct kind *kind, size_t n, const struct outcome 
         fail_msg("%s: a pool of %zu gives other bits than a pool of 1", kind->name, n);
 }
 
-static void pools_of_any_size_train_to_the_same_bits(void **state)
+static void train_with_pools_of_any_size(void)
 {
-    (void)state;
     static const size_t sizes[] = { 1, 3, 2, 4, 7, 2 };
     const size_t n_sizes = getenv("TEST_QUICK") != NULL ? 2 : sizeof sizes / sizeof sizes[0];
     for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
@@ -154,6 +154,16 @@ static void pools_of_any_size_train_to_the_same_bits(void **state)
             assert_same(&kinds[k], sizes[s], &first, &outcome);
         }
     }
+}
+
+/* By own kernels as far as there are any, and by BLAS. */
+static void pools_of_any_size_train_to_the_same_bits(void **state)
+{
+    (void)state;
+    train_with_pools_of_any_size();
+    bpi_products_force_gemm(true);
+    train_with_pools_of_any_size();
+    bpi_products_force_gemm(false);
 }
 
 /* One's own loop: the optimizer's step has the pool's threads, too, and the bits that it has without. */

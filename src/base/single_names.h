@@ -25,9 +25,11 @@
 #define bpi_bias_kernel bpfi_bias_kernel
 #define bpi_blas_begin bpfi_blas_begin
 #define bpi_blas_end bpfi_blas_end
+#define bpi_blas_is_good bpfi_blas_is_good
 #define bpi_blas_make_buffers bpfi_blas_make_buffers
 #define bpi_blas_pools_begin bpfi_blas_pools_begin
 #define bpi_blas_pools_end bpfi_blas_pools_end
+#define bpi_blas_threads bpfi_blas_threads
 #define bpi_c_begin bpfi_c_begin
 #define bpi_c_beta bpfi_c_beta
 #define bpi_c_check_prefix bpfi_c_check_prefix
@@ -114,10 +116,7 @@
 #define bpi_form_of_layer bpfi_form_of_layer
 #define bpi_gemm bpfi_gemm
 #define bpi_gemm_form bpfi_gemm_form
-#define bpi_gemm_nn bpfi_gemm_nn
-#define bpi_gemm_nt bpfi_gemm_nt
 #define bpi_gemm_shared bpfi_gemm_shared
-#define bpi_gemm_tn bpfi_gemm_tn
 #define bpi_gemm_warm_up bpfi_gemm_warm_up
 #define bpi_given_columns_pull_back bpfi_given_columns_pull_back
 #define bpi_gradient_check bpfi_gradient_check
@@ -189,6 +188,8 @@
 #define bpi_model_get bpfi_model_get
 #define bpi_model_put bpfi_model_put
 #define bpi_multiply bpfi_multiply
+#define bpi_multiply_matrices_avx2 bpfi_multiply_matrices_avx2
+#define bpi_multiply_matrices_avx512 bpfi_multiply_matrices_avx512
 #define bpi_name_of_path bpfi_name_of_path
 #define bpi_names_copy bpfi_names_copy
 #define bpi_names_free bpfi_names_free

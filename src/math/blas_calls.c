@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "backprop/blas_info.h"
+
 char *openblas_get_config(void);
 int openblas_get_num_threads(void);
 int openblas_get_parallel(void);
@@ -207,6 +209,11 @@ void bpi_blas_pools_end(void)
         set_for_this_thread(threads_before);
 }
 
+int bpi_blas_threads(void)
+{
+    return openblas_get_num_threads();
+}
+
 /* ---- Buffers --------------------------------------------------------------------------------------------------------- */
 
 enum { MOST_BUFFERS = 64 };
@@ -225,6 +232,20 @@ void bpi_blas_make_buffers(size_t n)
         n_taken++;
     while (n_taken > 0)
         blas_memory_free(buffers[--n_taken]);
+}
+
+/* ---- Advice ---------------------------------------------------------------------------------------------------------- */
+
+bool bpi_blas_is_good(void)
+{
+    enum { GOOD = 1, NOT_GOOD };
+    static atomic_int known;
+    int is = atomic_load_explicit(&known, memory_order_relaxed);
+    if (is == 0) {
+        is = bp_blas_info().advice == NULL ? GOOD : NOT_GOOD;
+        atomic_store_explicit(&known, is, memory_order_relaxed);
+    }
+    return is == GOOD;
 }
 
 #else
@@ -250,6 +271,20 @@ void bpi_blas_pools_end(void)
 void bpi_blas_make_buffers(size_t n)
 {
     (void)n;
+}
+
+int bpi_blas_threads(void)
+{
+    return 1;
+}
+
+bool bpi_blas_is_good(void)
+{
+#ifdef BACKPROP_CBLAS_HEADER
+    return true;
+#else
+    return false;
+#endif
 }
 
 #endif

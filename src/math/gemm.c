@@ -48,7 +48,9 @@ static void multiply_zeros(void *job, size_t i)
 {
     const struct warming *warming = job;
     (void)i;
-    bpi_gemm_nt(WARM, WARM, WARM, (bp_real)1, warming->zeros, warming->zeros, (bp_real)0, warming->C);
+    const struct bpi_product product =
+        bpi_packed_product(BPI_NT, WARM, WARM, WARM, (bp_real)1, warming->zeros, warming->zeros, (bp_real)0, warming->C);
+    bpi_gemm(&product);
 }
 
 bp_status bpi_gemm_warm_up(struct bp_threads_pool *pool, const bp_allocator *allocator)

@@ -43,15 +43,6 @@ void bpi_gemm(const struct bpi_product *product);
 struct bpi_product bpi_packed_product(enum bpi_gemm_form form, size_t m, size_t n, size_t k, bp_real alpha,
                                       const bp_real *A, const bp_real *B, bp_real beta, bp_real *C);
 
-/** C (m x n) = alpha A B^T + beta C;  A m x k, B n x k. With beta = 0 what C held does not matter. */
-void bpi_gemm_nt(size_t m, size_t n, size_t k, bp_real alpha, const bp_real *A, const bp_real *B, bp_real beta, bp_real *C);
-
-/** C (m x n) = alpha A^T B + beta C;  A k x m, B k x n. */
-void bpi_gemm_tn(size_t m, size_t n, size_t k, bp_real alpha, const bp_real *A, const bp_real *B, bp_real beta, bp_real *C);
-
-/** C (m x n) = alpha A B + beta C;  A m x k, B k x n. */
-void bpi_gemm_nn(size_t m, size_t n, size_t k, bp_real alpha, const bp_real *A, const bp_real *B, bp_real beta, bp_real *C);
-
 /**
  * Runs a product large enough for BLAS to allocate the buffers that it keeps, so that no later one has to: in each thread
  * of a pool that is idle, one after the other, or without a pool in the caller.

@@ -9,6 +9,8 @@
 
 #include <stddef.h>
 
+#include "math/gemm.h"
+
 struct bpi_product_kernels {
     /** z = W x + b: W n_out x n_in, read once; b may be NULL. */
     void (*multiply_row)(size_t n_out, size_t n_in, const bp_real *W, const bp_real *b, const bp_real *x, bp_real *z);
@@ -25,6 +27,10 @@ struct bpi_product_kernels {
     void (*outer_product)(size_t n_out, size_t n_in, bp_real alpha, const bp_real *dz, const bp_real *x, bp_real beta,
                           bp_real *W);
 };
+
+/** Computes a product, by AVX2 or AVX-512. Needs some 50 KiB of the stack. */
+void bpi_multiply_matrices_avx2(const struct bpi_product *product);
+void bpi_multiply_matrices_avx512(const struct bpi_product *product);
 
 extern const struct bpi_product_kernels bpi_product_kernels_plain, bpi_product_kernels_avx2, bpi_product_kernels_avx512;
 

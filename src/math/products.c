@@ -6,8 +6,10 @@
 
 #include <assert.h>
 #include <stdatomic.h>
+#include <stdint.h>
 
 #include "base/memory.h"
+#include "math/blas_calls.h"
 #include "math/kernels.h"
 #include "math/product_levels.h"
 #include "math/shared_gemm.h"
@@ -33,9 +35,14 @@ enum { SHORT = 8 };
 
 static atomic_bool gemm_is_forced;
 
+static bool is_forced_to_gemm(void)
+{
+    return atomic_load_explicit(&gemm_is_forced, memory_order_relaxed);
+}
+
 static bool is_own(size_t batch)
 {
-    return batch == 1 && !atomic_load_explicit(&gemm_is_forced, memory_order_relaxed);
+    return batch == 1 && !is_forced_to_gemm();
 }
 
 void bpi_products_force_gemm(bool forced)
@@ -48,9 +55,58 @@ bool bpi_product_is_own(size_t batch)
     return is_own(batch);
 }
 
+/* ---- Matrices -------------------------------------------------------------------------------------------------------- */
+
+/*
+ * Where BLAS takes over from own kernels, in multiplications. Measured with OpenBLAS 0.3.21, its best kernels for each set, one
+ * thread: own ones take, of its time, for 784-512-256-10 and batches of 32, 128 and 512
+ *
+ *     AVX-512, double   0.75  0.84  0.86      2048 x 2048, batch of 256  0.91      32 x 32, batch of 32  0.8
+ *     AVX-512, single   0.80  0.95  1.05                                 1.04                            0.7
+ *     AVX2, double      0.92  0.97  1.00                                 1.01                            0.8
+ *     AVX2, single      0.92  0.99  1.02                                 1.05                            0.8
+ */
+static const size_t most_own[BPI_N_KERNEL_LEVELS] = {
+    [BPI_KERNELS_AVX2] = (size_t)1 << 26,
+    [BPI_KERNELS_AVX512] = sizeof(bp_real) == sizeof(double) ? SIZE_MAX : (size_t)1 << 26,
+};
+
+/* Some 40 microseconds: from here on the threads that the host has given to its BLAS are worth more than faster kernels. */
+#define WORTH_THREADS ((size_t)1 << 22)
+
+/*
+ * Rows a page apart fall into the same lines of the first cache; AVX2's tiles, narrower than a line of it, would fetch each line of
+ * the left factor twice.
+ */
+static bool is_awkward(const struct bpi_product *p)
+{
+    enum { PAGE = 4096 };
+    return bpi_kernels_level() == BPI_KERNELS_AVX2 && p->form == BPI_TN && p->lda * sizeof(bp_real) % PAGE == 0;
+}
+
+/* How a product is computed: always the same way for the same shape, as long as the host leaves the BLAS as it is. */
+static void (*way_of(const struct bp_threads_pool *pool, const struct bpi_product *p))(const struct bpi_product *)
+{
+    static void (*const own_ways[BPI_N_KERNEL_LEVELS])(const struct bpi_product *) = {
+#ifdef BACKPROP_X86_KERNELS
+        [BPI_KERNELS_AVX2] = bpi_multiply_matrices_avx2,
+        [BPI_KERNELS_AVX512] = bpi_multiply_matrices_avx512,
+#endif
+    };
+    const bpi_kernel_level level = bpi_kernels_level();
+    const size_t work = p->m * p->n * p->k;
+    if (own_ways[level] == NULL || is_forced_to_gemm())
+        return bpi_gemm;
+    if (!bpi_blas_is_good())
+        return own_ways[level];
+    if (pool == NULL && work >= WORTH_THREADS && bpi_blas_threads() > 1)
+        return bpi_gemm;
+    return work <= most_own[level] && !is_awkward(p) ? own_ways[level] : bpi_gemm;
+}
+
 static void multiply(struct bp_threads_pool *pool, struct bpi_product product)
 {
-    bpi_gemm_shared(pool, &product);
+    bpi_gemm_shared(pool, &product, way_of(pool, &product));
 }
 
 /* ---- A single row, cut ----------------------------------------------------------------------------------------------- */

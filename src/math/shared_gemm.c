@@ -23,24 +23,6 @@ struct bpi_product bpi_packed_product(enum bpi_gemm_form form, size_t m, size_t 
                                  .ldc = n };
 }
 
-void bpi_gemm_nt(size_t m, size_t n, size_t k, bp_real alpha, const bp_real *A, const bp_real *B, bp_real beta, bp_real *C)
-{
-    const struct bpi_product product = bpi_packed_product(BPI_NT, m, n, k, alpha, A, B, beta, C);
-    bpi_gemm(&product);
-}
-
-void bpi_gemm_tn(size_t m, size_t n, size_t k, bp_real alpha, const bp_real *A, const bp_real *B, bp_real beta, bp_real *C)
-{
-    const struct bpi_product product = bpi_packed_product(BPI_TN, m, n, k, alpha, A, B, beta, C);
-    bpi_gemm(&product);
-}
-
-void bpi_gemm_nn(size_t m, size_t n, size_t k, bp_real alpha, const bp_real *A, const bp_real *B, bp_real beta, bp_real *C)
-{
-    const struct bpi_product product = bpi_packed_product(BPI_NN, m, n, k, alpha, A, B, beta, C);
-    bpi_gemm(&product);
-}
-
 /* ---- Parts ----------------------------------------------------------------------------------------------------------- */
 
 /*
@@ -85,6 +67,7 @@ size_t bpi_cut_begin(const struct bpi_cut *cut, size_t part)
 
 struct shared_product {
     const struct bpi_product *whole;
+    void (*multiply)(const struct bpi_product *);
     struct bpi_cut cut;
     bool by_rows;
 };
@@ -115,14 +98,15 @@ static void compute_part(void *job, size_t i)
     const size_t first = bpi_cut_begin(&shared->cut, i), size = bpi_cut_begin(&shared->cut, i + 1) - first;
     const struct bpi_product part =
         shared->by_rows ? rows_of(shared->whole, first, size) : columns_of(shared->whole, first, size);
-    bpi_gemm(&part);
+    shared->multiply(&part);
 }
 
-void bpi_gemm_shared(struct bp_threads_pool *pool, const struct bpi_product *product)
+void bpi_gemm_shared(struct bp_threads_pool *pool, const struct bpi_product *product,
+                     void (*multiply)(const struct bpi_product *product))
 {
-    struct shared_product shared = { .whole = product, .by_rows = product->m > product->n };
+    struct shared_product shared = { .whole = product, .multiply = multiply, .by_rows = product->m > product->n };
     if (pool == NULL) {
-        bpi_gemm(product);
+        multiply(product);
         return;
     }
     shared.cut = bpi_cut(shared.by_rows ? product->m : product->n, product->m * product->n * product->k);

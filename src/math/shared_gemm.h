@@ -32,7 +32,8 @@ struct bpi_cut bpi_cut_rows(size_t n, size_t work);
 /** Where a part begins; part n_parts: the end. */
 size_t bpi_cut_begin(const struct bpi_cut *cut, size_t part);
 
-/** Computes a product: uncut without a pool. */
-void bpi_gemm_shared(struct bp_threads_pool *pool, const struct bpi_product *product);
+/** Computes a product: uncut without a pool. `multiply`: bpi_gemm, or what stands in for it. */
+void bpi_gemm_shared(struct bp_threads_pool *pool, const struct bpi_product *product,
+                     void (*multiply)(const struct bpi_product *product));
 
 #endif
