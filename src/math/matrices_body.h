@@ -53,15 +53,19 @@ typedef bp_real loose_column __attribute__((vector_size(TILE_ROWS * sizeof(bp_re
 /* a b + c, rounded once: said and not left to the compiler, so that a number has the same bits in a whole tile and at an edge. */
 #if defined(__AVX512F__) && defined(BACKPROP_SINGLE)
 #define MULTIPLY_ADD(a, b, c) ((vector)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c)))
+#define MULTIPLY_ADD_COLUMN(a, b, c) ((column)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
 #define ALL_OF(x) ((vector)_mm512_set1_ps(x))
 #elif defined(__AVX512F__)
 #define MULTIPLY_ADD(a, b, c) ((vector)_mm512_fmadd_pd((__m512d)(a), (__m512d)(b), (__m512d)(c)))
+#define MULTIPLY_ADD_COLUMN MULTIPLY_ADD
 #define ALL_OF(x) ((vector)_mm512_set1_pd(x))
 #elif defined(BACKPROP_SINGLE)
 #define MULTIPLY_ADD(a, b, c) ((vector)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
+#define MULTIPLY_ADD_COLUMN(a, b, c) ((column)_mm_fmadd_ps((__m128)(a), (__m128)(b), (__m128)(c)))
 #define ALL_OF(x) ((vector)_mm256_set1_ps(x))
 #else
 #define MULTIPLY_ADD(a, b, c) ((vector)_mm256_fmadd_pd((__m256d)(a), (__m256d)(b), (__m256d)(c)))
+#define MULTIPLY_ADD_COLUMN MULTIPLY_ADD
 #define ALL_OF(x) ((vector)_mm256_set1_pd(x))
 #endif
 
@@ -147,17 +151,16 @@ ALWAYS_INLINE void compute(size_t rows, size_t vectors, const struct tile *tile)
         compute(rows, vectors, t);                                                                                         \
     }
 #define SHAPES(rows) SHAPE(rows, 1) SHAPE(rows, 2) SHAPE(rows, 3)
+// clang-format off
+SHAPES(1) SHAPES(2) SHAPES(3) SHAPES(4)
+#if defined(__AVX512F__)
+SHAPES(5) SHAPES(6) SHAPES(7) SHAPES(8)
+#endif
+// clang-format on
 #define NAMES(rows)                                                                                                        \
     {                                                                                                                      \
         compute_##rows##_1, compute_##rows##_2, compute_##rows##_3                                                         \
     }
-SHAPES(1)
-SHAPES(2)
-SHAPES(3)
-SHAPES(4)
-#if defined(__AVX512F__)
-    SHAPES(5) SHAPES(6) SHAPES(7) SHAPES(8)
-#endif
 
         static void (*const shapes[TILE_ROWS][TILE_VECTORS])(const struct tile *t) = {
             NAMES(1), NAMES(2), NAMES(3), NAMES(4),
@@ -168,9 +171,18 @@ SHAPES(4)
 
 /* ---- Where a tile's sums go, if not into C as they are ---------------------------------------------------------------- */
 
-static void put(size_t n, bp_real alpha, bp_real beta, const bp_real *sum, bp_real *c)
+/* n numbers beside each other; in steps of what stands in a column, which is a vector or half of one. */
+static inline void put(size_t n, bp_real alpha, bp_real beta, const bp_real *sum, bp_real *c)
 {
-    for (size_t j = 0; j < n; j++)
+    const column zero = { 0 };
+    size_t j = 0;
+    for (; j + TILE_ROWS <= n; j += TILE_ROWS) {
+        column before = zero;
+        if (beta != (bp_real)0)
+            before = beta * *(const loose_column *)(c + j);
+        COLUMN_AT(c + j) = MULTIPLY_ADD_COLUMN(alpha + zero, *(const loose_column *)(sum + j), before);
+    }
+    for (; j < n; j++)
         c[j] = multiply_add_one(alpha, sum[j], beta == (bp_real)0 ? (bp_real)0 : beta * c[j]);
 }
 

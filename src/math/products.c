@@ -84,6 +84,16 @@ static bool is_awkward(const struct bpi_product *p)
     return bpi_kernels_level() == BPI_KERNELS_AVX2 && p->form == BPI_TN && p->lda * sizeof(bp_real) % PAGE == 0;
 }
 
+/*
+ * OpenBLAS's kernels for small products on AVX-512, which copy nothing, are ahead where a batch or a layer is narrow: they take 0.2 to
+ * 0.9 of the time of own ones.
+ */
+static bool is_narrow(const struct bpi_product *p, size_t work)
+{
+    enum { NARROW = 16, SMALL = 1 << 20 };
+    return bpi_kernels_level() == BPI_KERNELS_AVX512 && work <= SMALL && (p->m < NARROW || p->n < NARROW || p->k < NARROW);
+}
+
 /* How a product is computed: always the same way for the same shape, as long as the host leaves the BLAS as it is. */
 static void (*way_of(const struct bp_threads_pool *pool, const struct bpi_product *p))(const struct bpi_product *)
 {
@@ -101,7 +111,7 @@ static void (*way_of(const struct bp_threads_pool *pool, const struct bpi_produc
         return own_ways[level];
     if (pool == NULL && work >= WORTH_THREADS && bpi_blas_threads() > 1)
         return bpi_gemm;
-    return work <= most_own[level] && !is_awkward(p) ? own_ways[level] : bpi_gemm;
+    return work <= most_own[level] && !is_awkward(p) && !is_narrow(p, work) ? own_ways[level] : bpi_gemm;
 }
 
 static void multiply(struct bp_threads_pool *pool, struct bpi_product product)
