@@ -354,6 +354,14 @@ static bp_real *place(const struct plan *plan, const struct stretch *s, size_t r
     return plan->turned ? p->C + s->column * p->ldc + r : p->C + r * p->ldc + s->column;
 }
 
+/* The rows are shared out evenly, but for tiles that are transposed: those are whole, up to the last one. */
+static size_t tile_begin(const struct plan *plan, size_t n_tiles, size_t i)
+{
+    if (!plan->turned)
+        return part_begin(plan->rows, n_tiles, i);
+    return i < n_tiles ? i * TILE_ROWS : plan->rows;
+}
+
 /* All rows go past a panel. */
 static void multiply_stretch(const struct plan *plan, const struct stretch *s, bp_real *panel)
 {
@@ -370,7 +378,7 @@ static void multiply_stretch(const struct plan *plan, const struct stretch *s, b
                       .to = &to };
     set_right(plan, s, panel, &t);
     for (size_t i = 0; i < n_tiles; i++) {
-        const size_t r = part_begin(plan->rows, n_tiles, i), end = part_begin(plan->rows, n_tiles, i + 1), rows = end - r;
+        const size_t r = tile_begin(plan, n_tiles, i), end = tile_begin(plan, n_tiles, i + 1), rows = end - r;
         const bool has_next = end + TILE_ROWS <= plan->rows;
         t.left = plan->left + r * plan->left_row + s->first * plan->left_step;
         t.ahead = has_next ? t.left + rows * plan->left_row : t.left;
