@@ -297,6 +297,8 @@ static void fill(bp_real *array, size_t n, bp_rng *rng)
         array[i] = (bp_real)bp_rng_normal(rng);
 }
 
+static const struct bpi_way by_blas = { bpi_gemm, false };
+
 static void pools_of_any_size_give_the_same_bits(void **state)
 {
     (void)state;
@@ -318,7 +320,7 @@ static void pools_of_any_size_give_the_same_bits(void **state)
                 memcpy(C, C0, m * n * sizeof *C);
                 const struct bpi_product product =
                     bpi_packed_product((enum bpi_gemm_form)form, m, n, k, (bp_real)0.7, A, B, (bp_real)-0.3, C);
-                bpi_gemm_shared(threads.pool, &product, bpi_gemm);
+                bpi_gemm_shared(threads.pool, &product, by_blas);
                 if (t == 0)
                     memcpy(first, C, m * n * sizeof *C);
                 assert_memory_equal(first, C, m * n * sizeof *C);
@@ -327,7 +329,7 @@ static void pools_of_any_size_give_the_same_bits(void **state)
             const struct bpi_product whole =
                 bpi_packed_product((enum bpi_gemm_form)form, m, n, k, (bp_real)0.7, A, B, (bp_real)-0.3, C0);
             memcpy(C, C0, m * n * sizeof *C);
-            bpi_gemm_shared(NULL, &whole, bpi_gemm);
+            bpi_gemm_shared(NULL, &whole, by_blas);
             for (size_t i = 0; i < m * n; i++) /* a sum of k products of size 1, in another order */
                 assert_true(BPI_FABS(C0[i] - first[i]) <= (bp_real)(20.0 * (double)k) * BP_REAL_EPSILON);
             memcpy(C0, C, m * n * sizeof *C);
@@ -389,7 +391,7 @@ static void a_pool_starts_its_own_threads_and_its_products_no_others(void **stat
     const size_t before = count_threads();
     assert_int_equal(bp_threads_init(&threads, &(bp_threads_config){ .n = 3 }), BP_OK);
     for (int i = 0; i < 10; i++)
-        bpi_gemm_shared(threads.pool, &product, bpi_gemm);
+        bpi_gemm_shared(threads.pool, &product, by_blas);
     assert_int_equal(count_threads(), before == 0 ? 0 : before + 2);
     bp_threads_free(&threads);
 }
@@ -462,7 +464,7 @@ static void openmp_keeps_the_settings_of_callers(void **state)
     openblas_set_num_threads(2);
     assert_int_equal(bp_threads_init(&threads, &(bp_threads_config){ .n = 2 }), BP_OK);
     for (int i = 0; i < 10; i++)
-        bpi_gemm_shared(threads.pool, &product, bpi_gemm);
+        bpi_gemm_shared(threads.pool, &product, by_blas);
     assert_int_equal(openblas_get_num_threads(), 2);
     assert_int_equal(omp_get_max_threads(), 2);
     bp_threads_free(&threads);

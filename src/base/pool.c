@@ -42,6 +42,12 @@ void bpi_pool_run_in_each(struct bp_threads_pool *pool, bpi_task *task, void *jo
     task(job, 0);
 }
 
+size_t bpi_pool_size(const struct bp_threads_pool *pool)
+{
+    (void)pool;
+    return 1;
+}
+
 void bpi_pool_free(struct bp_threads_pool *pool)
 {
     (void)pool;
@@ -307,6 +313,11 @@ static void end_threads(struct bp_threads_pool *pool)
     (void)pthread_cond_destroy(&pool->work_is_done);
     (void)pthread_cond_destroy(&pool->work_is_there);
     (void)pthread_mutex_destroy(&pool->mutex);
+}
+
+size_t bpi_pool_size(const struct bp_threads_pool *pool)
+{
+    return pool != NULL ? pool->n_threads + 1 : 1;
 }
 
 void bpi_pool_free(struct bp_threads_pool *pool)

@@ -38,6 +38,9 @@ void bpi_pool_run(struct bp_threads_pool *pool, size_t n, bpi_task *task, void *
 /** Does one task in each thread of an idle pool, the caller among them, one after the other. NULL: in the caller. */
 void bpi_pool_run_in_each(struct bp_threads_pool *pool, bpi_task *task, void *job);
 
+/** Threads that share a job, the caller among them. NULL: 1. */
+size_t bpi_pool_size(const struct bp_threads_pool *pool);
+
 /** Ends the threads and gives the memory back. NULL is fine. In a forked child there are none to end. */
 void bpi_pool_free(struct bp_threads_pool *pool);
 

@@ -251,6 +251,7 @@
 #define bpi_pool_make bpfi_pool_make
 #define bpi_pool_run bpfi_pool_run
 #define bpi_pool_run_in_each bpfi_pool_run_in_each
+#define bpi_pool_size bpfi_pool_size
 #define bpi_position bpfi_position
 #define bpi_position_apply bpfi_position_apply
 #define bpi_position_get bpfi_position_get
@@ -368,6 +369,7 @@
 #define bpi_utf8_is_valid bpfi_utf8_is_valid
 #define bpi_utf8_length bpfi_utf8_length
 #define bpi_view_is_direct bpfi_view_is_direct
+#define bpi_way bpfi_way
 #define bpi_workspace_init bpfi_workspace_init
 #define bpi_writer bpfi_writer
 #define bpi_writer_abandon bpfi_writer_abandon

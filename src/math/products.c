@@ -95,23 +95,23 @@ static bool is_narrow(const struct bpi_product *p, size_t work)
 }
 
 /* How a product is computed: always the same way for the same shape, as long as the host leaves the BLAS as it is. */
-static void (*way_of(const struct bp_threads_pool *pool, const struct bpi_product *p))(const struct bpi_product *)
+static struct bpi_way way_of(const struct bp_threads_pool *pool, const struct bpi_product *p)
 {
-    static void (*const own_ways[BPI_N_KERNEL_LEVELS])(const struct bpi_product *) = {
+    static const struct bpi_way by_blas = { bpi_gemm, false }, own_ways[BPI_N_KERNEL_LEVELS] = {
 #ifdef BACKPROP_X86_KERNELS
-        [BPI_KERNELS_AVX2] = bpi_multiply_matrices_avx2,
-        [BPI_KERNELS_AVX512] = bpi_multiply_matrices_avx512,
+        [BPI_KERNELS_AVX2] = { bpi_multiply_matrices_avx2, true },
+        [BPI_KERNELS_AVX512] = { bpi_multiply_matrices_avx512, true },
 #endif
     };
     const bpi_kernel_level level = bpi_kernels_level();
     const size_t work = p->m * p->n * p->k;
-    if (own_ways[level] == NULL || is_forced_to_gemm())
-        return bpi_gemm;
+    if (own_ways[level].multiply == NULL || is_forced_to_gemm())
+        return by_blas;
     if (!bpi_blas_is_good())
         return own_ways[level];
     if (pool == NULL && work >= WORTH_THREADS && bpi_blas_threads() > 1)
-        return bpi_gemm;
-    return work <= most_own[level] && !is_awkward(p) && !is_narrow(p, work) ? own_ways[level] : bpi_gemm;
+        return by_blas;
+    return work <= most_own[level] && !is_awkward(p) && !is_narrow(p, work) ? own_ways[level] : by_blas;
 }
 
 static void multiply(struct bp_threads_pool *pool, struct bpi_product product)

@@ -67,7 +67,7 @@ size_t bpi_cut_begin(const struct bpi_cut *cut, size_t part)
 
 struct shared_product {
     const struct bpi_product *whole;
-    void (*multiply)(const struct bpi_product *);
+    struct bpi_way way;
     struct bpi_cut cut;
     bool by_rows;
 };
@@ -98,17 +98,24 @@ static void compute_part(void *job, size_t i)
     const size_t first = bpi_cut_begin(&shared->cut, i), size = bpi_cut_begin(&shared->cut, i + 1) - first;
     const struct bpi_product part =
         shared->by_rows ? rows_of(shared->whole, first, size) : columns_of(shared->whole, first, size);
-    shared->multiply(&part);
+    shared->way.multiply(&part);
 }
 
-void bpi_gemm_shared(struct bp_threads_pool *pool, const struct bpi_product *product,
-                     void (*multiply)(const struct bpi_product *product))
+/* A part for each thread, as far as it is worth handing out. */
+static struct bpi_cut cut_for_threads(size_t n, size_t work, size_t n_threads)
 {
-    struct shared_product shared = { .whole = product, .multiply = multiply, .by_rows = product->m > product->n };
+    const size_t parts = smaller(smaller(n / GRAIN, work / LEAST_WORK), n_threads);
+    return (struct bpi_cut){ .n = n, .n_parts = parts > 1 ? parts : 1, .grain = GRAIN };
+}
+
+void bpi_gemm_shared(struct bp_threads_pool *pool, const struct bpi_product *product, struct bpi_way way)
+{
+    struct shared_product shared = { .whole = product, .way = way, .by_rows = product->m > product->n };
+    const size_t n = shared.by_rows ? product->m : product->n, work = product->m * product->n * product->k;
     if (pool == NULL) {
-        multiply(product);
+        way.multiply(product);
         return;
     }
-    shared.cut = bpi_cut(shared.by_rows ? product->m : product->n, product->m * product->n * product->k);
+    shared.cut = way.keeps_bits ? cut_for_threads(n, work, bpi_pool_size(pool)) : bpi_cut(n, work);
     bpi_pool_run(pool, shared.cut.n_parts, compute_part, &shared);
 }

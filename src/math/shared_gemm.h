@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Products shared by the threads of a pool. Where they are cut follows from their shapes alone, and no sum is cut: so the bits do
- * not depend on how many threads there are.
+ * Products shared by the threads of a pool. No sum is cut, and where cutting changes bits, as it does in a BLAS, it follows from the
+ * shapes alone: so the bits do not depend on how many threads there are.
  */
 #ifndef BPI_MATH_SHARED_GEMM_H
 #define BPI_MATH_SHARED_GEMM_H
@@ -32,8 +32,13 @@ struct bpi_cut bpi_cut_rows(size_t n, size_t work);
 /** Where a part begins; part n_parts: the end. */
 size_t bpi_cut_begin(const struct bpi_cut *cut, size_t part);
 
-/** Computes a product: uncut without a pool. `multiply`: bpi_gemm, or what stands in for it. */
-void bpi_gemm_shared(struct bp_threads_pool *pool, const struct bpi_product *product,
-                     void (*multiply)(const struct bpi_product *product));
+/** A way to compute products. */
+struct bpi_way {
+    void (*multiply)(const struct bpi_product *product);
+    bool keeps_bits; /**< a number has the same bits wherever a product is cut */
+};
+
+/** Computes a product: uncut without a pool; where bits are kept, in as many parts as the pool has threads. */
+void bpi_gemm_shared(struct bp_threads_pool *pool, const struct bpi_product *product, struct bpi_way way);
 
 #endif
