@@ -96,7 +96,11 @@ static size_t row_number(const size_t *rows, size_t first, size_t i)
  */
 static void copy_row(size_t n, const bp_real *from, const bp_real *next, bp_real *to)
 {
-    enum { LINE = 64 / sizeof(bp_real), STRETCH = 4 * LINE };
+    enum { LINE = 64 / sizeof(bp_real), STRETCH = 4 * LINE, SHORT = 4 * STRETCH };
+    if (n <= SHORT) { /* many are in one page, and the processor sees them coming */
+        memcpy(to, from, n * sizeof *to);
+        return;
+    }
     for (size_t j = 0; j < n; j += STRETCH) {
         const size_t width = n - j < STRETCH ? n - j : STRETCH;
         for (size_t line = 0; line < width; line += LINE)

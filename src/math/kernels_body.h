@@ -402,11 +402,21 @@ static void softmax(size_t rows, size_t n, const bp_real *Z, bp_real *A)
     }
 }
 
+/* Four rows at a time, in their order: the sums go through memory a fourth as often. */
 static void add_column_sums(size_t rows, size_t n, const bp_real *dZ, bp_real *sums)
 {
-    for (size_t i = 0; i < rows; i++)
+    size_t i = 0;
+    for (; i + 4 <= rows; i += 4, dZ += 4 * n) {
+        const bp_real *d0 = dZ, *d1 = dZ + n, *d2 = dZ + 2 * n, *d3 = dZ + 3 * n;
+        VECTOR_LOOP
         for (size_t j = 0; j < n; j++)
-            sums[j] += dZ[i * n + j];
+            sums[j] = (((sums[j] + d0[j]) + d1[j]) + d2[j]) + d3[j];
+    }
+    for (; i < rows; i++, dZ += n) {
+        VECTOR_LOOP
+        for (size_t j = 0; j < n; j++)
+            sums[j] += dZ[j];
+    }
 }
 
 /* ---- The table ------------------------------------------------------------------------------------------------------- */
