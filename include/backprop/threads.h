@@ -7,8 +7,9 @@
  *   bp_train(&net, &adam, &data, &(bp_train_config){ .threads = &threads }, NULL);
  *   bp_threads_free(&threads);
  *
- * Without a pool the library starts no thread. With one, matrix products are cut where their shapes say, whatever the number
- * of threads: pools of any size give the same bits. They need not be the bits that come without a pool.
+ * Without a pool the library starts no thread. With one, matrix products are cut where that changes no bits, or where their
+ * shapes say, whatever the number of threads: pools of any size give the same bits. They need not be the bits that come without
+ * a pool.
  */
 #ifndef BACKPROP_THREADS_H
 #define BACKPROP_THREADS_H
