@@ -18,9 +18,11 @@
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
-enum { MOST_OUT = 14, MOST_IN = 300, MOST_BATCH = 5, SHIFT = 1 };
+enum { MOST_OUT = 35, MOST_IN = 300, MOST_BATCH = 5, SHIFT = 1 };
 
-static const size_t widths[] = { 1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 33, 67, 255, 256, 257, 291, 300 };
+static const size_t widths[] = {
+    1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 64, 67, 100, 127, 128, 129, 255, 256, 257, 300
+};
 
 /* Room for all shapes, and one more number, which stays. */
 struct arrays {
@@ -122,6 +124,29 @@ static void products_are_the_sums_that_define_them(void **state)
                 }
 }
 
+/* W does not fit the second cache, and x not the room that a kernel has for a copy. */
+static void a_large_matrix_is_multiplied_as_others_are(void **state)
+{
+    (void)state;
+    enum { N_OUT = 130, N_IN = 2101 };
+    static bp_real W[N_OUT * N_IN], x[N_IN];
+    bp_rng rng;
+    bp_rng_init(&rng, 8);
+    fill(&rng, COUNT(W), W);
+    fill(&rng, COUNT(x), x);
+    AT_EACH_LEVEL (level)
+        for (size_t n_in = 2000; n_in <= N_IN; n_in += 101) {
+            bp_real z[N_OUT];
+            bpi_product_row(NULL, N_OUT, n_in, W, NULL, x, z);
+            for (size_t k = 0; k < N_OUT; k++) {
+                bp_real sum = 0;
+                for (size_t j = 0; j < n_in; j++)
+                    sum += x[j] * W[k * n_in + j];
+                assert_true(z[k] == sum);
+            }
+        }
+}
+
 /* ---- Bits ------------------------------------------------------------------------------------------------------------ */
 
 static void fill_with_fractions(size_t n, uint64_t seed, bp_real *x)
@@ -193,6 +218,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_single_row_is_multiplied_by_own_kernels_unless_forced_otherwise),
         cmocka_unit_test(products_are_the_sums_that_define_them),
+        cmocka_unit_test(a_large_matrix_is_multiplied_as_others_are),
         cmocka_unit_test(a_row_of_W_gives_the_same_bits_whatever_its_neighbours_are),
         cmocka_unit_test(back_and_update_in_one_give_the_bits_of_both),
     };

@@ -116,6 +116,7 @@
 #define bpi_form_of_layer bpfi_form_of_layer
 #define bpi_gemm bpfi_gemm
 #define bpi_gemm_form bpfi_gemm_form
+#define bpi_gemm_is_forced bpfi_gemm_is_forced
 #define bpi_gemm_shared bpfi_gemm_shared
 #define bpi_gemm_warm_up bpfi_gemm_warm_up
 #define bpi_given_columns_pull_back bpfi_given_columns_pull_back
@@ -152,7 +153,10 @@
 #define bpi_kernels_avx512 bpfi_kernels_avx512
 #define bpi_kernels_force bpfi_kernels_force
 #define bpi_kernels_have bpfi_kernels_have
+#define bpi_kernels_in_use bpfi_kernels_in_use
 #define bpi_kernels_level bpfi_kernels_level
+#define bpi_kernels_look bpfi_kernels_look
+#define bpi_kernels_of_level bpfi_kernels_of_level
 #define bpi_kernels_plain bpfi_kernels_plain
 #define bpi_key_place bpfi_key_place
 #define bpi_labels_are_direct bpfi_labels_are_direct

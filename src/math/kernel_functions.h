@@ -41,6 +41,8 @@ typedef uint32_t word;
 #define LOG2_E 0x1.715476p+0F
 #define LN2_HIGH 0x1.63p-1F /* so few digits that k times it is exact */
 #define LN2_LOW (-0x1.bd0106p-13F)
+#define LN2 0x1.62e430p-1F /* the nearest number, times which k is rounded once by a fused operation, and what it lacks */
+#define LN2_REST (-0x1.05c610p-29F)
 #define EXP_LOWEST (-104.0F)
 #define EXP_HIGHEST 89.0F
 #define MINUS_1_BELOW (-20.0F)
@@ -54,6 +56,8 @@ typedef uint64_t word;
 #define LOG2_E 0x1.71547652b82fep+0
 #define LN2_HIGH 0x1.62e42fee00000p-1
 #define LN2_LOW 0x1.a39ef35793c76p-33
+#define LN2 0x1.62e42fefa39efp-1
+#define LN2_REST 0x1.abc9e3b39803fp-56
 #define EXP_LOWEST (-746.0)
 #define EXP_HIGHEST 710.0
 #define MINUS_1_BELOW (-40.0)
@@ -149,23 +153,34 @@ static inline bp_real exp_minus_1_of(bp_real x)
 }
 
 /*
- * tanh |x| = -q, q = t / (2 + t), t = e^(-2 |x|) - 1, and the sign of x. What the sums that make t and 2 + t lose is carried
- * along, for it may be a whole unit of q. With dq/dt = 2 / (2 + t)^2 and 1 - q = 2 / (2 + t) = 2 h, t_low adds 2 h^2 of
- * itself, what 2 + t has lost takes away q h of it.
+ * tanh |x| = (1 - E) / (1 + E), E = e^(-2 |x|) = 2^k (1 + t), and the sign of x. 2^k <= 1 times t is exact, so numerator and
+ * denominator are rounded once each, and nobody waits for the other. In single precision that is within 1.95 units in the last place,
+ * by all floats there are. In double it is not quite within 2: so what the numerator has lost, and t with it, is added to the quotient,
+ * divided by an estimate of the denominator that is right within 9 %.
  */
 static inline bp_real tanh_of(bp_real x)
 {
     const word sign = word_of(x) & SIGN_BIT;
     const bp_real size = at_most(TANH_1_ABOVE, real_of(word_of(x) ^ sign));
-    const struct reduced is = reduce((bp_real)-2 * size, BIAS);
-    const bp_real power = real_of(is.shifted << MANTISSA), above = power - (bp_real)1;
-    const bp_real exp_r_minus_1 = is.r + is.rest, lost = (is.r - exp_r_minus_1) + is.rest;
-    const bp_real t = MULTIPLY_ADD(power, exp_r_minus_1, above);
-    const bp_real t_low = MULTIPLY_ADD(power, lost, MULTIPLY_ADD(power, exp_r_minus_1, above - t));
-    const bp_real divisor = (bp_real)2 + t, divisor_low = ((bp_real)2 - divisor) + t;
-    const bp_real q = t / divisor, h = MULTIPLY_ADD((bp_real)-0.5, q, (bp_real)0.5);
-    const bp_real corrected = MULTIPLY_ADD(h, MULTIPLY_ADD((bp_real)2 * h, t_low, -(q * divisor_low)), q);
-    return real_of((word_of(corrected) & ~SIGN_BIT) | sign);
+    const bp_real shifted = MULTIPLY_ADD(size, -2 * LOG2_E, ROUNDER + BIAS), k = shifted - (ROUNDER + BIAS);
+    const bp_real power = real_of(word_of(shifted) << MANTISSA), one_minus = (bp_real)1 - power,
+                  one_plus = (bp_real)1 + power;
+#ifdef __FMA__
+    const bp_real r = MULTIPLY_ADD(k, -LN2, -2 * size), r_low = k * -(LN2_REST);
+#else
+    const bp_real r = MULTIPLY_ADD(k, -(LN2_LOW), MULTIPLY_ADD(k, -(LN2_HIGH), -2 * size)), r_low = 0;
+#endif
+    const bp_real r2 = r * r, rest = exp_rest(r), t = MULTIPLY_ADD(r2, rest, r), product = power * t;
+    const bp_real numerator = one_minus - product, denominator = one_plus + product;
+    bp_real q = numerator / denominator;
+#ifdef BACKPROP_SINGLE
+    (void)r_low;
+#else
+    const bp_real t_low = MULTIPLY_ADD(r2, rest, r - t) + r_low;
+    const bp_real lost = ((one_minus - numerator) - product) - power * t_low;
+    q = MULTIPLY_ADD(lost, MULTIPLY_ADD(denominator, -0.5, 1.457), q);
+#endif
+    return real_of((word_of(q) & ~SIGN_BIT) | sign);
 }
 
 /*

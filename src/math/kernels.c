@@ -4,8 +4,6 @@
  */
 #include "math/kernels.h"
 
-#include <stdatomic.h>
-
 #include "math/kernel_levels.h"
 
 #ifdef BACKPROP_X86_KERNELS
@@ -14,14 +12,13 @@
 #define LEVEL(kernels) NULL
 #endif
 
-static const struct bpi_kernels *const levels[BPI_N_KERNEL_LEVELS] = {
+const struct bpi_kernels *const bpi_kernels_of_level[BPI_N_KERNEL_LEVELS] = {
     [BPI_KERNELS_PLAIN] = &bpi_kernels_plain,
     [BPI_KERNELS_AVX2] = LEVEL(bpi_kernels_avx2),
     [BPI_KERNELS_AVX512] = LEVEL(bpi_kernels_avx512),
 };
 
-/* The level in use; BPI_N_KERNEL_LEVELS: not looked up yet. */
-static atomic_int in_use = BPI_N_KERNEL_LEVELS;
+atomic_int bpi_kernels_in_use = BPI_N_KERNEL_LEVELS;
 
 bool bpi_kernels_have(bpi_kernel_level level)
 {
@@ -46,25 +43,17 @@ static bpi_kernel_level best(void)
     return (bpi_kernel_level)level;
 }
 
-bpi_kernel_level bpi_kernels_level(void)
+bpi_kernel_level bpi_kernels_look(void)
 {
-    int level = atomic_load_explicit(&in_use, memory_order_relaxed);
-    if (level == BPI_N_KERNEL_LEVELS) {
-        level = (int)best();
-        atomic_store_explicit(&in_use, level, memory_order_relaxed);
-    }
-    return (bpi_kernel_level)level;
-}
-
-const struct bpi_kernels *bpi_kernels(void)
-{
-    return levels[bpi_kernels_level()];
+    const bpi_kernel_level level = best();
+    atomic_store_explicit(&bpi_kernels_in_use, (int)level, memory_order_relaxed);
+    return level;
 }
 
 bool bpi_kernels_force(bpi_kernel_level level)
 {
     if (level != BPI_N_KERNEL_LEVELS && !bpi_kernels_have(level))
         return false;
-    atomic_store_explicit(&in_use, (int)level, memory_order_relaxed);
+    atomic_store_explicit(&bpi_kernels_in_use, (int)level, memory_order_relaxed);
     return true;
 }

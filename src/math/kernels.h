@@ -11,6 +11,7 @@
 
 #include "base/real.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -53,11 +54,26 @@ struct bpi_kernels {
     void (*add_column_sums)(size_t rows, size_t n, const bp_real *dZ, bp_real *sums);
 };
 
-/** The kernels to use: the best that the processor has, unless others were forced. Any thread. */
-const struct bpi_kernels *bpi_kernels(void);
+extern const struct bpi_kernels *const bpi_kernels_of_level[BPI_N_KERNEL_LEVELS];
 
-/** The level of bpi_kernels(), for others who have compiled their loops by level. */
-bpi_kernel_level bpi_kernels_level(void);
+/** The level in use; BPI_N_KERNEL_LEVELS: not looked up yet. */
+extern atomic_int bpi_kernels_in_use;
+
+/** Looks up the best level that the processor has, and puts it to use. */
+bpi_kernel_level bpi_kernels_look(void);
+
+/** The level to use, for others who have compiled their loops by level. Any thread. Inline: a small layer asks often. */
+static inline bpi_kernel_level bpi_kernels_level(void)
+{
+    const int level = atomic_load_explicit(&bpi_kernels_in_use, memory_order_relaxed);
+    return level != BPI_N_KERNEL_LEVELS ? (bpi_kernel_level)level : bpi_kernels_look();
+}
+
+/** The kernels to use: the best that the processor has, unless others were forced. Any thread. */
+static inline const struct bpi_kernels *bpi_kernels(void)
+{
+    return bpi_kernels_of_level[bpi_kernels_level()];
+}
 
 /** Whether the library has kernels of this level and the processor what they need. */
 bool bpi_kernels_have(bpi_kernel_level level);

@@ -5,7 +5,6 @@
 #include "math/products.h"
 
 #include <assert.h>
-#include <stdatomic.h>
 #include <stdint.h>
 
 #include "base/memory.h"
@@ -33,26 +32,16 @@ static const struct bpi_product_kernels *own(void)
 /* Rows of W shorter than this are multiplied in one sum. */
 enum { SHORT = 8 };
 
-static atomic_bool gemm_is_forced;
+atomic_bool bpi_gemm_is_forced;
 
 static bool is_forced_to_gemm(void)
 {
-    return atomic_load_explicit(&gemm_is_forced, memory_order_relaxed);
-}
-
-static bool is_own(size_t batch)
-{
-    return batch == 1 && !is_forced_to_gemm();
+    return atomic_load_explicit(&bpi_gemm_is_forced, memory_order_relaxed);
 }
 
 void bpi_products_force_gemm(bool forced)
 {
-    atomic_store_explicit(&gemm_is_forced, forced, memory_order_relaxed);
-}
-
-bool bpi_product_is_own(size_t batch)
-{
-    return is_own(batch);
+    atomic_store_explicit(&bpi_gemm_is_forced, forced, memory_order_relaxed);
 }
 
 /* ---- Matrices -------------------------------------------------------------------------------------------------------- */
@@ -228,7 +217,7 @@ static void run_back_job(struct bp_threads_pool *pool, const struct row_job *who
 void bpi_product_forward(struct bp_threads_pool *pool, size_t batch, size_t n_out, size_t n_in, const bp_real *A_in,
                          const bp_real *W, bp_real *Z)
 {
-    if (is_own(batch))
+    if (bpi_product_is_own(batch))
         bpi_product_row(pool, n_out, n_in, W, NULL, A_in, Z);
     else
         multiply(pool, bpi_packed_product(BPI_NT, batch, n_out, n_in, (bp_real)1, A_in, W, (bp_real)0, Z));
@@ -257,37 +246,41 @@ void bpi_product_row(struct bp_threads_pool *pool, size_t n_out, size_t n_in, co
 void bpi_product_back(struct bp_threads_pool *pool, size_t batch, size_t n_out, size_t n_in, const bp_real *dZ,
                       const bp_real *W, bp_real beta, bp_real *dA_in)
 {
-    const struct row_job job = { .n_out = n_out, .n_in = n_in, .beta = beta, .W = W, .dz = dZ, .dx = dA_in };
-    if (!is_own(batch))
+    if (!bpi_product_is_own(batch)) {
         multiply(pool, bpi_packed_product(BPI_NN, batch, n_in, n_out, (bp_real)1, dZ, W, beta, dA_in));
-    else if (is_cut(pool, n_out, n_in))
+    } else if (is_cut(pool, n_out, n_in)) {
+        const struct row_job job = { .n_out = n_out, .n_in = n_in, .beta = beta, .W = W, .dz = dZ, .dx = dA_in };
         run_back_job(pool, &job, pull_rows_back);
-    else
+    } else {
         own()->pull_row_back(n_out, n_in, n_in, W, dZ, beta, dA_in);
+    }
 }
 
 void bpi_product_out(struct bp_threads_pool *pool, size_t batch, size_t n_out, size_t n_in, bp_real alpha,
                      const bp_real *dZ, const bp_real *A_in, bp_real beta, bp_real *W_to)
 {
-    struct row_job job = { .n_out = n_out, .n_in = n_in, .alpha = alpha, .beta = beta, .x = A_in, .dz = dZ, .W_to = W_to };
-    if (!is_own(batch))
+    if (!bpi_product_is_own(batch)) {
         multiply(pool, bpi_packed_product(BPI_TN, n_out, n_in, batch, alpha, dZ, A_in, beta, W_to));
-    else if (is_cut(pool, n_out, n_in))
+    } else if (is_cut(pool, n_out, n_in)) {
+        struct row_job job = {
+            .n_out = n_out, .n_in = n_in, .alpha = alpha, .beta = beta, .x = A_in, .dz = dZ, .W_to = W_to
+        };
         run_row_job(pool, &job, add_outer_product);
-    else
+    } else {
         own()->outer_product(n_out, n_in, alpha, dZ, A_in, beta, W_to);
+    }
 }
 
 void bpi_product_back_and_update(struct bp_threads_pool *pool, size_t batch, size_t n_out, size_t n_in, bp_real alpha,
                                  const bp_real *dZ, const bp_real *A_in, bp_real *W, bp_real *dA_in)
 {
-    const struct row_job job = {
-        .n_out = n_out, .n_in = n_in, .alpha = alpha, .x = A_in, .dz = dZ, .W_to = W, .dx = dA_in
-    };
-    if (!is_own(batch)) {
+    if (!bpi_product_is_own(batch)) {
         bpi_product_back(pool, batch, n_out, n_in, dZ, W, (bp_real)0, dA_in);
         bpi_product_out(pool, batch, n_out, n_in, alpha, dZ, A_in, (bp_real)1, W);
     } else if (is_cut(pool, n_out, n_in)) {
+        const struct row_job job = {
+            .n_out = n_out, .n_in = n_in, .alpha = alpha, .x = A_in, .dz = dZ, .W_to = W, .dx = dA_in
+        };
         run_back_job(pool, &job, pull_rows_back_and_update);
     } else {
         own()->pull_row_back_and_update(n_out, n_in, n_in, alpha, dZ, A_in, W, dA_in);

@@ -10,6 +10,7 @@
 
 #include "base/real.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -19,8 +20,14 @@
 void bpi_product_forward(struct bp_threads_pool *pool, size_t batch, size_t n_out, size_t n_in, const bp_real *A_in,
                          const bp_real *W, bp_real *Z);
 
+/** What bpi_products_force_gemm() has set. */
+extern atomic_bool bpi_gemm_is_forced;
+
 /** Whether a batch of this many rows goes through own kernels. */
-bool bpi_product_is_own(size_t batch);
+static inline bool bpi_product_is_own(size_t batch)
+{
+    return batch == 1 && !atomic_load_explicit(&bpi_gemm_is_forced, memory_order_relaxed);
+}
 
 /** z = W x + b, for one row, by own kernels; b may be NULL. */
 void bpi_product_row(struct bp_threads_pool *pool, size_t n_out, size_t n_in, const bp_real *W, const bp_real *b,

@@ -1,174 +1,21 @@
 // SPDX-License-Identifier: MIT
 /*
  * Products with a single row, and small ones, compiled for one instruction set by each file that includes it, which names the
- * table that comes out (PRODUCT_KERNELS). A row of W, or a column, goes through the same loop whichever its neighbours are.
+ * table that comes out (PRODUCT_KERNELS). A row of W, or a column, goes through the same sums whichever its neighbours are.
  *
  * Sums are taken in as many parts as a vector has lanes, in an order that a build and an instruction set have for good.
  */
+#include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+#include "base/memory.h"
 #include "math/product_levels.h"
 #include "math/vector_loop.h"
-
-enum {
-    ROWS = 4,   /* of W at a time: so many chains of additions hide each other's latency */
-    LONG = 256, /* numbers in a row of which memory is the limit: it likes to be read in order */
-};
-
-/* z[r] = w[r] x for ROWS rows: by vectors where the compiler has them, else as it sees fit. */
-#if defined(__GNUC__) && (defined(__clang__) || __GNUC__ >= 12)
-
-#if defined(__AVX512F__)
-#define VECTOR (64 / sizeof(bp_real))
-#elif defined(__AVX2__)
-#define VECTOR (32 / sizeof(bp_real))
-#else
-#define VECTOR ((size_t)4)
-#endif
-
-/* Of VECTOR numbers, and of 4; loose: wherever numbers may stand. */
-typedef bp_real vector __attribute__((vector_size(VECTOR * sizeof(bp_real))));
-typedef bp_real quad __attribute__((vector_size(4 * sizeof(bp_real))));
-typedef bp_real loose_vector __attribute__((vector_size(VECTOR * sizeof(bp_real)), aligned(sizeof(bp_real)), may_alias));
-typedef bp_real loose_quad __attribute__((vector_size(4 * sizeof(bp_real)), aligned(sizeof(bp_real)), may_alias));
-
-#define VECTOR_AT(p) (*(const loose_vector *)(p))
-#define QUAD_AT(p) (*(const loose_quad *)(p))
-
-/* The quarters of a vector, or whatever it has of them, added up. */
-static inline void add_quads(const vector *from, quad *to)
-{
-    quad parts[VECTOR / 4];
-    memcpy(parts, from, sizeof parts);
-    for (size_t step = VECTOR / 8; step > 0; step /= 2)
-        for (size_t i = 0; i < step; i++)
-            parts[i] += parts[i + step];
-    *to = parts[0];
-}
-
-/* Four sums of four at once: transposed on the way. */
-static inline void sum_each(const quad s[ROWS], bp_real z[ROWS])
-{
-    const quad s01 = __builtin_shufflevector(s[0], s[1], 0, 4, 2, 6) + __builtin_shufflevector(s[0], s[1], 1, 5, 3, 7);
-    const quad s23 = __builtin_shufflevector(s[2], s[3], 0, 4, 2, 6) + __builtin_shufflevector(s[2], s[3], 1, 5, 3, 7);
-    *(loose_quad *)z = __builtin_shufflevector(s01, s23, 0, 1, 4, 5) + __builtin_shufflevector(s01, s23, 2, 3, 6, 7);
-}
-
-/* From column j on, where less than a vector is left. */
-static inline void multiply_ends(const bp_real *const w[ROWS], size_t j, size_t n, const bp_real *x, quad s[ROWS],
-                                 bp_real z[ROWS])
-{
-    for (; j + 4 <= n; j += 4)
-        for (int r = 0; r < ROWS; r++)
-            s[r] += QUAD_AT(w[r] + j) * QUAD_AT(x + j);
-    sum_each(s, z);
-    for (; j < n; j++)
-        for (int r = 0; r < ROWS; r++)
-            z[r] += w[r][j] * x[j];
-}
-
-static inline void multiply_rows(const bp_real *const w[ROWS], size_t n, const bp_real *x, bp_real z[ROWS])
-{
-    vector v0 = { 0 }, v1 = { 0 }, v2 = { 0 }, v3 = { 0 };
-    size_t j = 0;
-    for (; j + VECTOR <= n; j += VECTOR) {
-        const vector at = VECTOR_AT(x + j);
-        v0 += VECTOR_AT(w[0] + j) * at;
-        v1 += VECTOR_AT(w[1] + j) * at;
-        v2 += VECTOR_AT(w[2] + j) * at;
-        v3 += VECTOR_AT(w[3] + j) * at;
-    }
-    quad s[ROWS];
-    add_quads(&v0, &s[0]), add_quads(&v1, &s[1]), add_quads(&v2, &s[2]), add_quads(&v3, &s[3]);
-    multiply_ends(w, j, n, x, s, z);
-}
-
-/* Two rows in the order in which they lie in memory, each in four chains. */
-static inline void multiply_two_rows(const bp_real *a, const bp_real *b, size_t n, const bp_real *x, quad s[2])
-{
-    vector a0 = { 0 }, a1 = { 0 }, a2 = { 0 }, a3 = { 0 }, b0 = { 0 }, b1 = { 0 }, b2 = { 0 }, b3 = { 0 };
-    size_t j = 0;
-    for (; j + 4 * VECTOR <= n; j += 4 * VECTOR) {
-        const vector x0 = VECTOR_AT(x + j), x1 = VECTOR_AT(x + j + VECTOR);
-        const vector x2 = VECTOR_AT(x + j + 2 * VECTOR), x3 = VECTOR_AT(x + j + 3 * VECTOR);
-        a0 += VECTOR_AT(a + j) * x0;
-        a1 += VECTOR_AT(a + j + VECTOR) * x1;
-        a2 += VECTOR_AT(a + j + 2 * VECTOR) * x2;
-        a3 += VECTOR_AT(a + j + 3 * VECTOR) * x3;
-        b0 += VECTOR_AT(b + j) * x0;
-        b1 += VECTOR_AT(b + j + VECTOR) * x1;
-        b2 += VECTOR_AT(b + j + 2 * VECTOR) * x2;
-        b3 += VECTOR_AT(b + j + 3 * VECTOR) * x3;
-    }
-    for (; j + VECTOR <= n; j += VECTOR) {
-        a0 += VECTOR_AT(a + j) * VECTOR_AT(x + j);
-        b0 += VECTOR_AT(b + j) * VECTOR_AT(x + j);
-    }
-    const vector all_a = (a0 + a1) + (a2 + a3), all_b = (b0 + b1) + (b2 + b3);
-    add_quads(&all_a, &s[0]), add_quads(&all_b, &s[1]);
-}
-
-static inline void multiply_long_rows(const bp_real *const w[ROWS], size_t n, const bp_real *x, bp_real z[ROWS])
-{
-    quad s[ROWS];
-    multiply_two_rows(w[0], w[1], n, x, &s[0]);
-    multiply_two_rows(w[2], w[3], n, x, &s[2]);
-    multiply_ends(w, n - n % VECTOR, n, x, s, z);
-}
-
-#else
-
-static inline void multiply_rows(const bp_real *const w[ROWS], size_t n, const bp_real *x, bp_real z[ROWS])
-{
-    for (int r = 0; r < ROWS; r++) {
-        bp_real sum = 0;
-        SUM_LOOP(sum)
-        for (size_t j = 0; j < n; j++)
-            sum += w[r][j] * x[j];
-        z[r] = sum;
-    }
-}
-
-static inline void multiply_long_rows(const bp_real *const w[ROWS], size_t n, const bp_real *x, bp_real z[ROWS])
-{
-    multiply_rows(w, n, x, z);
-}
-
-#endif
-
-static void add_to_row(size_t n, const bp_real *b, bp_real *z)
-{
-    VECTOR_LOOP
-    for (size_t j = 0; j < n; j++)
-        z[j] += b[j];
-}
-
-/* z[r] = w[r] x for ROWS rows; how follows from n alone, so that a row's sum does not depend on its neighbours. */
-static inline void multiply_group(const bp_real *const w[ROWS], size_t n, const bp_real *x, bp_real z[ROWS])
-{
-    if (n < LONG)
-        multiply_rows(w, n, x, z);
-    else
-        multiply_long_rows(w, n, x, z);
-}
-
-/* One place where a group is multiplied, whether it is whole or not: the compiler might round two in different ways. */
-static void multiply_row(size_t n_out, size_t n_in, const bp_real *W, const bp_real *b, const bp_real *x, bp_real *z)
-{
-    const bp_real *last = W + (n_out - 1) * n_in; /* stands in for rows that there are not */
-    bp_real sums[ROWS];
-    for (size_t i = 0; i < n_out; i += ROWS) {
-        const size_t left = n_out - i;
-        const bp_real *first = W + i * n_in;
-        const bp_real *const w[ROWS] = { first, left > 1 ? first + n_in : last, left > 2 ? first + 2 * n_in : last,
-                                         left > 3 ? first + 3 * n_in : last };
-        multiply_group(w, n_in, x, left >= ROWS ? z + i : sums);
-        for (size_t r = 0; left < ROWS && r < left; r++)
-            z[i + r] = sums[r];
-    }
-    if (b != NULL)
-        add_to_row(n_out, b, z);
-}
 
 /*
  * a b + c, rounded once where the instruction set has that. Said and not left to the compiler, which may see fit to do so in one
@@ -187,6 +34,471 @@ static inline bp_real multiply_add(bp_real a, bp_real b, bp_real c)
 #endif
 }
 
+enum { CHAINS = 4 /* of additions: so many hide each other's latency */ };
+
+#if defined(__GNUC__) && (defined(__clang__) || __GNUC__ >= 12)
+#define HAS_VECTORS 1
+#else
+#define HAS_VECTORS 0
+#endif
+
+#if HAS_VECTORS
+
+/* ---- Vectors --------------------------------------------------------------------------------------------------------- */
+
+/* VECTOR: numbers in a vector; BLOCK: vectors side by side for which, in a backward pass, there are registers. */
+#ifdef BACKPROP_SINGLE
+#define IN_LANE 4 /* numbers in 128 bits */
+#else
+#define IN_LANE 2
+#endif
+#if defined(__AVX512F__)
+#define LANES 4
+#elif defined(__AVX2__)
+#define LANES 2
+#else
+#define LANES 1
+#endif
+#define VECTOR (LANES * IN_LANE)
+#if defined(__AVX512F__)
+#define BLOCK 4
+#elif defined(__AVX2__)
+#define BLOCK 2
+#else
+#define BLOCK 1
+#endif
+
+/* Loose: wherever numbers may stand. */
+typedef bp_real vector __attribute__((vector_size(VECTOR * sizeof(bp_real))));
+typedef bp_real loose_vector __attribute__((vector_size(VECTOR * sizeof(bp_real)), aligned(sizeof(bp_real)), may_alias));
+
+/* For what is written once, with constants that differ from call to call. */
+#define ALWAYS_INLINE __attribute__((always_inline)) static inline
+
+/* Before a loop over an array of vectors: all of its rounds one after the other, so that the array is in registers. */
+#define UNROLL _Pragma("GCC unroll 16")
+
+#define VECTOR_AT(p) (*(const loose_vector *)(p))
+
+/* Parts of vectors, and sums of products that are rounded once. */
+#if defined(__AVX512F__) && defined(BACKPROP_SINGLE)
+#define PART_MASK(n) ((__mmask16)((1u << (n)) - 1))
+#define LOAD_PART(p, n) _mm512_maskz_loadu_ps(PART_MASK(n), p)
+#define STORE_PART(v, n, p) _mm512_mask_storeu_ps(p, PART_MASK(n), v)
+#define FUSED(a, b, c) _mm512_fmadd_ps(a, b, c)
+#elif defined(__AVX512F__)
+#define PART_MASK(n) ((__mmask8)((1u << (n)) - 1))
+#define LOAD_PART(p, n) _mm512_maskz_loadu_pd(PART_MASK(n), p)
+#define STORE_PART(v, n, p) _mm512_mask_storeu_pd(p, PART_MASK(n), v)
+#define FUSED(a, b, c) _mm512_fmadd_pd(a, b, c)
+#elif defined(__AVX2__) && defined(__FMA__) && defined(BACKPROP_SINGLE)
+#define PART_MASK(n) _mm256_cmpgt_epi32(_mm256_set1_epi32((int)(n)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7))
+#define LOAD_PART(p, n) _mm256_maskload_ps(p, PART_MASK(n))
+#define STORE_PART(v, n, p) _mm256_maskstore_ps(p, PART_MASK(n), v)
+#define FUSED(a, b, c) _mm256_fmadd_ps(a, b, c)
+#elif defined(__AVX2__) && defined(__FMA__)
+#define PART_MASK(n) _mm256_cmpgt_epi64(_mm256_set1_epi64x((long long)(n)), _mm256_setr_epi64x(0, 1, 2, 3))
+#define LOAD_PART(p, n) _mm256_maskload_pd(p, PART_MASK(n))
+#define STORE_PART(v, n, p) _mm256_maskstore_pd(p, PART_MASK(n), v)
+#define FUSED(a, b, c) _mm256_fmadd_pd(a, b, c)
+#endif
+
+/* The first n < VECTOR numbers from p on, then zeros. What lies behind them is not touched. */
+static inline vector load_part(const bp_real *p, size_t n)
+{
+#ifdef LOAD_PART
+    return LOAD_PART(p, n);
+#else
+    vector v = { 0 };
+    for (size_t i = 0; i < n; i++)
+        v[i] = p[i];
+    return v;
+#endif
+}
+
+static inline void store_part(vector v, size_t n, bp_real *p)
+{
+#ifdef STORE_PART
+    STORE_PART(v, n, p);
+#else
+    for (size_t i = 0; i < n; i++)
+        p[i] = v[i];
+#endif
+}
+
+/* n numbers, a whole vector unless they are fewer. */
+static inline vector load(const bp_real *p, size_t n)
+{
+    if (n == VECTOR)
+        return VECTOR_AT(p);
+    return load_part(p, n);
+}
+
+static inline void store(vector v, size_t n, bp_real *p)
+{
+    if (n == VECTOR)
+        *(loose_vector *)p = v;
+    else
+        store_part(v, n, p);
+}
+
+static inline vector all(bp_real x)
+{
+    return x - (vector){ 0 }; /* not +, which would lose the sign of -0 */
+}
+
+/* multiply_add(), number by number. */
+static inline vector fused(vector a, vector b, vector c)
+{
+#if defined(FUSED)
+    return FUSED(a, b, c);
+#elif defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    for (size_t i = 0; i < VECTOR; i++)
+        c[i] = multiply_add(a[i], b[i], c[i]);
+    return c;
+#else
+    return a * b + c;
+#endif
+}
+
+/*
+ * The numbers of a vector are added up in pairs of neighbours within each lane of 128 bits, then the sums of the lanes in pairs of
+ * neighbours. A fold is such a step for two vectors at once, whose results share one: so VECTOR vectors take little longer than
+ * one. The steps within lanes come first, since there are more of them, and they are faster.
+ */
+#define LIST(...) __VA_ARGS__
+#define FOLD(name, one, other)                                                                                             \
+    static inline vector name(vector a, vector b)                                                                          \
+    {                                                                                                                      \
+        return __builtin_shufflevector(a, b, LIST one) + __builtin_shufflevector(a, b, LIST other);                        \
+    }
+#define SWAP(v, ...) __builtin_shufflevector(v, v, __VA_ARGS__)
+
+#if VECTOR == 16
+FOLD(fold_pairs, (0, 2, 16, 18, 4, 6, 20, 22, 8, 10, 24, 26, 12, 14, 28, 30),
+     (1, 3, 17, 19, 5, 7, 21, 23, 9, 11, 25, 27, 13, 15, 29, 31))
+FOLD(fold_lanes, (0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27),
+     (4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31))
+#define SWAP_NEIGHBOURS(v) SWAP(v, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14)
+#define SWAP_PAIRS(v) SWAP(v, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13)
+#elif VECTOR == 8 && defined(BACKPROP_SINGLE)
+FOLD(fold_pairs, (0, 2, 8, 10, 4, 6, 12, 14), (1, 3, 9, 11, 5, 7, 13, 15))
+FOLD(fold_lanes, (0, 1, 2, 3, 8, 9, 10, 11), (4, 5, 6, 7, 12, 13, 14, 15))
+#define SWAP_NEIGHBOURS(v) SWAP(v, 1, 0, 3, 2, 5, 4, 7, 6)
+#define SWAP_PAIRS(v) SWAP(v, 2, 3, 0, 1, 6, 7, 4, 5)
+#elif VECTOR == 8
+FOLD(fold_pairs, (0, 8, 2, 10, 4, 12, 6, 14), (1, 9, 3, 11, 5, 13, 7, 15))
+FOLD(fold_lanes, (0, 1, 4, 5, 8, 9, 12, 13), (2, 3, 6, 7, 10, 11, 14, 15))
+#define SWAP_NEIGHBOURS(v) SWAP(v, 1, 0, 3, 2, 5, 4, 7, 6)
+#elif VECTOR == 4 && defined(BACKPROP_SINGLE)
+FOLD(fold_pairs, (0, 2, 4, 6), (1, 3, 5, 7))
+#define SWAP_NEIGHBOURS(v) SWAP(v, 1, 0, 3, 2)
+#define SWAP_PAIRS(v) SWAP(v, 2, 3, 0, 1)
+#elif VECTOR == 4
+FOLD(fold_pairs, (0, 4, 2, 6), (1, 5, 3, 7))
+FOLD(fold_lanes, (0, 1, 4, 5), (2, 3, 6, 7))
+#define SWAP_NEIGHBOURS(v) SWAP(v, 1, 0, 3, 2)
+#else
+FOLD(fold_pairs, (0, 2), (1, 3))
+#define SWAP_NEIGHBOURS(v) SWAP(v, 1, 0)
+#endif
+
+/* The sums of IN_LANE vectors, in each lane what it has of them. */
+ALWAYS_INLINE vector fold_in_lanes(const vector v[IN_LANE])
+{
+#ifdef BACKPROP_SINGLE
+    return fold_pairs(fold_pairs(v[0], v[1]), fold_pairs(v[2], v[3]));
+#else
+    return fold_pairs(v[0], v[1]);
+#endif
+}
+
+/* The sum of the numbers of one vector, to the same bits. */
+static inline bp_real sum_of(vector v)
+{
+    v += SWAP_NEIGHBOURS(v);
+#ifdef BACKPROP_SINGLE
+    v += SWAP_PAIRS(v);
+#endif
+    bp_real sums[4] = { v[0] };
+    for (size_t i = 1; i < LANES; i++)
+        sums[i] = v[i * IN_LANE];
+    return LANES == 1 ? sums[0] : LANES == 2 ? sums[0] + sums[1] : (sums[0] + sums[1]) + (sums[2] + sums[3]);
+}
+
+/* ---- Forward --------------------------------------------------------------------------------------------------------- */
+
+enum {
+    LONG = LANES == 1 ? 1024 : 128, /* numbers in a row of which memory is the limit: it likes to be read in order */
+    AHEAD = 4096,                   /* bytes, of what is asked for early */
+    FITS = 15 << 16,                /* bytes that one may hope to find in the second cache */
+    AT_ONCE = VECTOR < 8 ? VECTOR : 8,
+    ROOM = 2048, /* numbers of which a copy has room on the stack */
+};
+
+/* w x for AT_ONCE rows of W, not summed up yet: a chain of additions each, and the others to hide it. */
+ALWAYS_INLINE void multiply_at_once(const bp_real *const w[AT_ONCE], size_t n, const bp_real *x, vector v[AT_ONCE])
+{
+    size_t j = 0;
+    for (; j + VECTOR <= n; j += VECTOR) {
+        const vector at = VECTOR_AT(x + j);
+        UNROLL
+        for (size_t r = 0; r < AT_ONCE; r++)
+            v[r] = fused(VECTOR_AT(w[r] + j), at, v[r]);
+    }
+    if (j < n) {
+        const vector at = load_part(x + j, n - j);
+        UNROLL
+        for (size_t r = 0; r < AT_ONCE; r++)
+            v[r] = fused(load_part(w[r] + j, n - j), at, v[r]);
+    }
+}
+
+/* Some rows of W: n_rows of them, a constant for whole groups, from W on, n numbers each. */
+struct group {
+    size_t n_rows, n;
+    const bp_real *W, *x;
+};
+
+/* Where row r of a group begins; rows that there are not are the last. */
+ALWAYS_INLINE const bp_real *row_of(const struct group *group, size_t r)
+{
+    return group->W + (r < group->n_rows ? r : group->n_rows - 1) * group->n;
+}
+
+/* W x of up to AT_ONCE rows from r on, folded as far as they can be without others. */
+ALWAYS_INLINE vector fold_rows(const struct group *group, size_t r)
+{
+    const bp_real *w[AT_ONCE];
+    vector v[AT_ONCE] = { { 0 } };
+    UNROLL
+    for (size_t i = 0; i < AT_ONCE; i++)
+        w[i] = row_of(group, r + i);
+    multiply_at_once(w, group->n, group->x, v);
+#if LANES == 1
+    return fold_in_lanes(v);
+#elif VECTOR == 8 && !defined(BACKPROP_SINGLE)
+    return fold_lanes(fold_lanes(fold_in_lanes(v), fold_in_lanes(v + 2)),
+                      fold_lanes(fold_in_lanes(v + 4), fold_in_lanes(v + 6)));
+#else
+    return fold_lanes(fold_in_lanes(v), fold_in_lanes(v + IN_LANE));
+#endif
+}
+
+/* W x of up to VECTOR rows. */
+ALWAYS_INLINE vector multiply_group(const struct group *group)
+{
+#if VECTOR == 16
+    return fold_lanes(fold_rows(group, 0), fold_rows(group, AT_ONCE));
+#else
+    return fold_rows(group, 0);
+#endif
+}
+
+static void multiply_one_row(size_t n, const bp_real *w, const bp_real *b, const bp_real *x, bp_real *z)
+{
+    vector v = { 0 };
+    size_t j = 0;
+    for (; j + VECTOR <= n; j += VECTOR)
+        v = fused(VECTOR_AT(w + j), VECTOR_AT(x + j), v);
+    if (j < n)
+        v = fused(load_part(w + j, n - j), load_part(x + j, n - j), v);
+    *z = b != NULL ? sum_of(v) + *b : sum_of(v);
+}
+
+/* Rows in groups; the last one begins where it ends with them, so some rows may be computed twice. */
+static void multiply_short_rows(size_t n_out, size_t n, const bp_real *W, const bp_real *b, const bp_real *x, bp_real *z)
+{
+    for (size_t i = 0; i < n_out && n_out <= VECTOR / 2; i++)
+        multiply_one_row(n, W + i * n, b != NULL ? b + i : NULL, x, z + i);
+    if (n_out > VECTOR / 2 && n_out < VECTOR) {
+        const vector sums = multiply_group(&(struct group){ n_out, n, W, x });
+        store_part(b != NULL ? sums + load_part(b, n_out) : sums, n_out, z);
+    }
+    while (n_out >= VECTOR) {
+        const vector sums = multiply_group(&(struct group){ VECTOR, n, W, x });
+        store(b != NULL ? sums + VECTOR_AT(b) : sums, VECTOR, z);
+        const size_t step = n_out < 2 * VECTOR && n_out > VECTOR ? n_out - VECTOR : VECTOR;
+        n_out -= step;
+        W += step * n;
+        z += step;
+        b += b != NULL ? step : 0;
+    }
+}
+
+/* is_far, a constant where this is called: the second cache does not hold W. */
+static inline bp_real multiply_long_row(bool is_far, size_t n, const bp_real *w, const bp_real *x)
+{
+    vector v[CHAINS] = { { 0 } };
+    size_t j = 0;
+    for (; j + CHAINS * VECTOR <= n; j += CHAINS * VECTOR) {
+        UNROLL
+        for (size_t c = 0; is_far && c < CHAINS; c++)
+            __builtin_prefetch((const void *)((uintptr_t)(w + j + c * VECTOR) + AHEAD));
+        UNROLL
+        for (size_t c = 0; c < CHAINS; c++)
+            v[c] = fused(VECTOR_AT(w + j + c * VECTOR), VECTOR_AT(x + j + c * VECTOR), v[c]);
+    }
+    for (; j + VECTOR <= n; j += VECTOR)
+        v[0] = fused(VECTOR_AT(w + j), VECTOR_AT(x + j), v[0]);
+    if (j < n)
+        v[1] = fused(load_part(w + j, n - j), load_part(x + j, n - j), v[1]);
+    return sum_of((v[0] + v[1]) + (v[2] + v[3]));
+}
+
+/* Row after row, with x where no vector of it lies in two lines of the cache, if there is room. */
+static void multiply_long_rows(size_t n_out, size_t n, const bp_real *W, const bp_real *b, const bp_real *x, bp_real *z)
+{
+    _Alignas(BPI_ALIGNMENT) bp_real copy[ROOM];
+    if (n <= ROOM && (uintptr_t)x % BPI_ALIGNMENT != 0)
+        x = memcpy(copy, x, n * sizeof *x);
+    const bool is_far = n_out * n * sizeof *W > FITS;
+    for (size_t i = 0; i < n_out; i++) {
+        const bp_real *w = W + i * n;
+        const bp_real sum = is_far ? multiply_long_row(true, n, w, x) : multiply_long_row(false, n, w, x);
+        z[i] = b != NULL ? sum + b[i] : sum;
+    }
+}
+
+static void multiply_row(size_t n_out, size_t n_in, const bp_real *W, const bp_real *b, const bp_real *x, bp_real *z)
+{
+    if (n_in < LONG)
+        multiply_short_rows(n_out, n_in, W, b, x, z);
+    else
+        multiply_long_rows(n_out, n_in, W, b, x, z);
+}
+
+#else
+
+static void multiply_row(size_t n_out, size_t n_in, const bp_real *W, const bp_real *b, const bp_real *x, bp_real *z)
+{
+    for (size_t i = 0; i < n_out; i++) {
+        const bp_real *w = W + i * n_in;
+        bp_real sum = 0;
+        SUM_LOOP(sum)
+        for (size_t j = 0; j < n_in; j++)
+            sum += w[j] * x[j];
+        z[i] = b != NULL ? sum + b[i] : sum;
+    }
+}
+
+#endif
+
+/* ---- Backward -------------------------------------------------------------------------------------------------------- */
+
+/*
+ * In a narrow W, columns are taken a few vectors at a time, whose sums over all rows stay in registers: row i adds to sum
+ * i % CHAINS. In a wide one that would be far apart in memory, so rows are taken ROWS at a time, and sums are read and written.
+ * Which of the two follows from the number of columns alone, and what is computed in several ways goes the same way in each.
+ */
+enum {
+    ROWS = 4,
+    NARROW = 128 /* numbers in a row, at most */
+};
+
+/* dx = W^T dz + beta dx, and W_to = W + alpha dz x^T with the W that was. */
+struct sweep {
+    size_t n_out, stride;
+    bp_real alpha, beta;
+    const bp_real *W, *dz, *x;
+    bp_real *W_to, *dx;
+};
+
+#if HAS_VECTORS
+
+/* A block of a sweep: `wide` vectors from column j on, the last one of `last` numbers. All but j and `last` are constants where they
+ * are used. `sums` and `updates`: whether there is dx, and whether W changes. */
+struct block {
+    size_t j, wide, last;
+    bool sums, updates;
+};
+
+ALWAYS_INLINE size_t width_of(const struct block *block, size_t v)
+{
+    return v + 1 < block->wide ? VECTOR : block->last;
+}
+
+/*
+ * `rows` rows from row i on. They are read before any is written: where rows are shorter than a vector, a part of one that has just
+ * been written is in the way of reading the next.
+ */
+ALWAYS_INLINE void sweep_rows(const struct sweep *is, const struct block *block, size_t rows, size_t i,
+                              const vector at[BLOCK], vector sum[CHAINS][BLOCK])
+{
+    UNROLL
+    for (size_t v = 0; v < block->wide; v++) {
+        const size_t from = i * is->stride + block->j + v * VECTOR, n = width_of(block, v);
+        vector w[CHAINS] = { { 0 } };
+        UNROLL
+        for (size_t c = 0; c < rows; c++)
+            w[c] = load(is->W + from + c * is->stride, n);
+        UNROLL
+        for (size_t c = 0; c < rows; c++) {
+            const vector d = all(is->dz[i + c]);
+            if (block->sums)
+                sum[c][v] = fused(d, w[c], sum[c][v]);
+            if (block->updates)
+                store(fused(all(is->alpha) * d, at[v], w[c]), n, is->W_to + from + c * is->stride);
+        }
+    }
+}
+
+ALWAYS_INLINE void sweep_block(const struct sweep *is, const struct block *block)
+{
+    vector sum[CHAINS][BLOCK] = { { { 0 } } }, at[BLOCK] = { { 0 } };
+    UNROLL
+    for (size_t v = 0; v < block->wide; v++) {
+        if (block->updates)
+            at[v] = load(is->x + block->j + v * VECTOR, width_of(block, v));
+        if (block->sums && is->beta != (bp_real)0)
+            sum[0][v] = is->beta * load(is->dx + block->j + v * VECTOR, width_of(block, v));
+    }
+    size_t i = 0;
+    for (; i + CHAINS <= is->n_out; i += CHAINS)
+        sweep_rows(is, block, CHAINS, i, at, sum);
+    UNROLL
+    for (size_t c = 0; c < CHAINS - 1; c++)
+        if (i + c < is->n_out)
+            sweep_rows(is, block, 1, i + c, at, sum + c);
+    if (!block->sums)
+        return;
+    UNROLL
+    for (size_t v = 0; v < block->wide; v++)
+        store((sum[0][v] + sum[1][v]) + (sum[2][v] + sum[3][v]), width_of(block, v), is->dx + block->j + v * VECTOR);
+}
+
+/* All columns: blocks, vectors, and what is left. */
+ALWAYS_INLINE void sweep_narrow(const struct sweep *is, size_t n, bool sums, bool updates)
+{
+    size_t j = 0;
+    for (; j + BLOCK * VECTOR <= n; j += BLOCK * VECTOR)
+        sweep_block(is, &(struct block){ j, BLOCK, VECTOR, sums, updates });
+    for (; BLOCK > 2 && j + 2 * VECTOR <= n; j += 2 * VECTOR)
+        sweep_block(is, &(struct block){ j, 2, VECTOR, sums, updates });
+    for (; BLOCK > 1 && j + VECTOR <= n; j += VECTOR)
+        sweep_block(is, &(struct block){ j, 1, VECTOR, sums, updates });
+    if (j < n)
+        sweep_block(is, &(struct block){ j, 1, n - j, sums, updates });
+}
+
+#else
+
+static inline void sweep_narrow(const struct sweep *is, size_t n, bool sums, bool updates)
+{
+    for (size_t j = 0; j < n; j++) {
+        bp_real sum[CHAINS] = { sums && is->beta != (bp_real)0 ? is->beta * is->dx[j] : (bp_real)0 };
+        for (size_t i = 0; i < is->n_out; i++) {
+            const bp_real w = is->W[i * is->stride + j];
+            sum[i % CHAINS] = multiply_add(is->dz[i], w, sum[i % CHAINS]);
+            if (updates)
+                is->W_to[i * is->stride + j] = multiply_add(is->alpha * is->dz[i], is->x[j], w);
+        }
+        if (sums)
+            is->dx[j] = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+    }
+}
+
+#endif
 /* dx += d0 w0 + d1 w1 + d2 w2 + d3 w3, in this order. */
 static void add_rows(size_t n, size_t stride, const bp_real d[ROWS], const bp_real *W, bp_real *dx)
 {
@@ -213,6 +525,11 @@ static void scale_row(size_t n, bp_real beta, bp_real *x)
 static void pull_row_back(size_t n_out, size_t n, size_t stride, const bp_real *W, const bp_real *dz, bp_real beta,
                           bp_real *dx)
 {
+    if (n <= NARROW) {
+        const struct sweep is = { .n_out = n_out, .stride = stride, .beta = beta, .W = W, .dz = dz, .dx = dx };
+        sweep_narrow(&is, n, true, false);
+        return;
+    }
     size_t i = 0;
     scale_row(n, beta, dx);
     for (; i + ROWS <= n_out; i += ROWS)
@@ -251,6 +568,13 @@ static void add_and_update_row(size_t n, bp_real a, bp_real d, const bp_real *x,
 static void pull_row_back_and_update(size_t n_out, size_t n, size_t stride, bp_real alpha, const bp_real *dz,
                                      const bp_real *x, bp_real *W, bp_real *dx)
 {
+    if (n <= NARROW) {
+        const struct sweep is = {
+            .n_out = n_out, .stride = stride, .alpha = alpha, .W = W, .dz = dz, .x = x, .W_to = W, .dx = dx
+        };
+        sweep_narrow(&is, n, true, true);
+        return;
+    }
     size_t i = 0;
     scale_row(n, (bp_real)0, dx);
     for (; i + ROWS <= n_out; i += ROWS)
@@ -262,6 +586,11 @@ static void pull_row_back_and_update(size_t n_out, size_t n, size_t stride, bp_r
 static void outer_product(size_t n_out, size_t n_in, bp_real alpha, const bp_real *dz, const bp_real *x, bp_real beta,
                           bp_real *W)
 {
+    if (n_in <= NARROW && beta == (bp_real)1) {
+        const struct sweep is = { .n_out = n_out, .stride = n_in, .alpha = alpha, .W = W, .dz = dz, .x = x, .W_to = W };
+        sweep_narrow(&is, n_in, false, true);
+        return;
+    }
     for (size_t i = 0; i < n_out; i++) {
         const bp_real d = alpha * dz[i];
         bp_real *w = W + i * n_in;

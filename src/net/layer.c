@@ -218,9 +218,6 @@ bool bpi_layer_forward_row(const bp_layer *layer, struct bp_threads_pool *pool, 
 
 void bpi_layer_forward(const bp_layer *layer, const struct bpi_layer_pass *pass)
 {
-    const bool drops = pass->training && layer->dropout > (bp_real)0;
-    if (pass->batch == 1 && !drops && bpi_layer_forward_row(layer, pass->pool, pass->A_in, pass->Z, pass->F))
-        return;
     bpi_product_forward(pass->pool, pass->batch, layer->n_out, layer->n_in, pass->A_in, layer->W, raw_values(pass));
     if (layer->normalization == BP_BATCH_NORMALIZATION) {
         if (pass->N != NULL)
@@ -268,6 +265,11 @@ static void pull_rows_back(void *argument, size_t part)
 
 void bpi_layer_pull_back(const bp_layer *layer, const struct bpi_layer_pass *pass, const bp_real *dA, bp_real *dZ)
 {
+    const bpi_pull_back_kernel kernel = bpi_kernels()->pull_back[layer->activation];
+    if (pass->batch == 1 && kernel != NULL && layer->dropout == (bp_real)0) {
+        kernel(layer->n_out, layer->parameter, pass->Z, pass->F, dA, dZ);
+        return;
+    }
     run_row_work(&(struct row_work){ .layer = layer, .pass = pass, .dA = dA, .dZ = dZ }, pull_rows_back);
 }
 

@@ -85,6 +85,15 @@ static struct bpi_layer_pass pass_of_layer(const bp_workspace *ws, size_t l)
                                     .pool = pool_of(ws) };
 }
 
+/* A single row by the shortest way. False, nothing done: there are more, or the layer does more than W, b and f. */
+static bool forward_row(const bp_network *net, const bp_workspace *ws, size_t l)
+{
+    const bp_layer *layer = &net->layers[l];
+    if (ws->batch > 1 || (ws->mode == BP_TRAINING && layer->dropout > (bp_real)0))
+        return false;
+    return bpi_layer_forward_row(layer, pool_of(ws), l > 0 ? ws->A[l - 1] : ws->X, ws->Z[l], ws->F[l]);
+}
+
 bp_status bp_network_forward(const bp_network *net, bp_workspace *ws, const bp_real *X, size_t batch)
 {
     BPI_TRY(check_workspace(__func__, net, ws));
@@ -102,6 +111,8 @@ bp_status bp_network_forward(const bp_network *net, bp_workspace *ws, const bp_r
         return BP_OK;
     }
     for (size_t l = 0; l < net->n_layers; l++) {
+        if (forward_row(net, ws, l))
+            continue;
         const struct bpi_layer_pass pass = pass_of_layer(ws, l);
         bpi_layer_forward(&net->layers[l], &pass);
     }
