@@ -21,6 +21,8 @@
 
 #include <backprop.h>
 
+#include "math/blas_calls.h"
+
 static const char *own_path;
 
 /* ---- The child ------------------------------------------------------------------------------------------------------- */
@@ -225,6 +227,16 @@ static void the_advice_when_followed_is_no_longer_given(void **state)
     assert_no_advice_on_kernels(after.advice);
 }
 
+/* Then own kernels do all products. The second call remembers the first. */
+static void a_blas_that_there_is_advice_on_is_not_relied_on(void **state)
+{
+    (void)state;
+    const bp_blas blas = bp_blas_info();
+    const bool is_there = strcmp(blas.library, "own plain C") != 0;
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(bpi_blas_is_good(), is_there && blas.advice == NULL);
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 2 && strcmp(argv[1], "print") == 0)
@@ -238,6 +250,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(threads_are_those_of_the_environment),
         cmocka_unit_test(advice_is_given_where_the_kernels_are_older_than_the_processor),
         cmocka_unit_test(the_advice_when_followed_is_no_longer_given),
+        cmocka_unit_test(a_blas_that_there_is_advice_on_is_not_relied_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
