@@ -310,8 +310,7 @@
 #define bpi_run_move bpfi_run_move
 #define bpi_run_not_finite bpfi_run_not_finite
 #define bpi_run_reason_to_stop bpfi_run_reason_to_stop
-#define bpi_run_step bpfi_run_step
-#define bpi_run_steps_of_epoch bpfi_run_steps_of_epoch
+#define bpi_run_steps bpfi_run_steps
 #define bpi_run_take_back_scaling bpfi_run_take_back_scaling
 #define bpi_safetensors bpfi_safetensors
 #define bpi_safetensors_check_counts bpfi_safetensors_check_counts
@@ -339,10 +338,16 @@
 #define bpi_slot_exists bpfi_slot_exists
 #define bpi_slots bpfi_slots
 #define bpi_small_backward bpfi_small_backward
+#define bpi_small_batches bpfi_small_batches
 #define bpi_small_errors bpfi_small_errors
 #define bpi_small_forward bpfi_small_forward
+#define bpi_small_is_normal bpfi_small_is_normal
 #define bpi_small_predict bpfi_small_predict
-#define bpi_small_step bpfi_small_step
+#define bpi_small_steps bpfi_small_steps
+#define bpi_small_walks bpfi_small_walks
+#define bpi_small_walks_avx2 bpfi_small_walks_avx2
+#define bpi_small_walks_avx512 bpfi_small_walks_avx512
+#define bpi_small_walks_plain bpfi_small_walks_plain
 #define bpi_snapshot bpfi_snapshot
 #define bpi_snapshot_return_all bpfi_snapshot_return_all
 #define bpi_snapshot_return_network bpfi_snapshot_return_network

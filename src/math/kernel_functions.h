@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * e^x, tanh x and what stands on them, for one number, in arithmetic that a compiler can do on many at once: no branch, no
- * table, no call. Included by kernels_body.h alone, once for each instruction set.
+ * table, no call. Included by texts that are compiled once for each instruction set.
  *
  * e^x = 2^k e^r with k the whole number nearest to x / ln 2, so |r| <= ln 2 / 2, and e^r = 1 + r + r^2 Q(r). The
  * coefficients are minimax ones by Remez's exchange, weighted so that what is asked for is small beside the result. Nothing
@@ -31,6 +31,7 @@
  * exponent's bias, so that shifting by MANTISSA makes 2^k.
  *
  * EXP_LOWEST, EXP_HIGHEST: beyond them e^x is 0 or infinite. MINUS_1_BELOW: there e^x - 1 is -1. TANH_1_ABOVE: there tanh x is 1.
+ * SIGMOID_ENDS: beyond it, to both sides, 1 / (1 + e^-x) is 0 or 1.
  */
 #ifdef BACKPROP_SINGLE
 typedef uint32_t word;
@@ -46,6 +47,7 @@ typedef uint32_t word;
 #define EXP_HIGHEST 89.0F
 #define MINUS_1_BELOW (-20.0F)
 #define TANH_1_ABOVE 10.0F
+#define SIGMOID_ENDS 104.0F
 #else
 typedef uint64_t word;
 #define SIGN_BIT UINT64_C(0x8000000000000000)
@@ -60,6 +62,7 @@ typedef uint64_t word;
 #define EXP_HIGHEST 710.0
 #define MINUS_1_BELOW (-40.0)
 #define TANH_1_ABOVE 20.0
+#define SIGMOID_ENDS 746.0
 #endif
 
 static inline word word_of(bp_real x)
@@ -193,14 +196,18 @@ static inline bp_real tanh_of(bp_real x)
 }
 
 /*
- * 1 / (1 + e^-x). e^-|x| cannot overflow. What 1 + e loses to rounding may be a whole unit of the quotient: it is taken off
- * again, times 1 - e / 2, which is near enough to 1 / (1 + e).
+ * 1 / (1 + e^-x), with e^-x = 2^k (1 + p): numerator and denominator times 2^-(k / 2), lest a power overflows where the quotient
+ * is still above 0. 1 and 2^k p come first, so that at most one of the two additions rounds where that counts. Beyond
+ * SIGMOID_ENDS k means nothing.
  */
 static inline bp_real sigmoid_of(bp_real x)
 {
-    const bp_real e = exp_from_below(-BPI_FABS(x)), divisor = (bp_real)1 + e, divisor_low = ((bp_real)1 - divisor) + e;
-    const bp_real q = by_sign_of(x, e, (bp_real)1) / divisor;
-    return q - q * (divisor_low * ((bp_real)1 - (bp_real)0.5 * e));
+    const struct reduced is = reduce(-x, 2 * BIAS);
+    const bp_real p = MULTIPLY_ADD(is.r * is.r, exp_rest(is.r), is.r);
+    const word half = is.shifted >> 1; /* shifting up drops what does not belong to k */
+    const bp_real one = real_of((2 * BIAS - half) << MANTISSA), power = real_of((is.shifted - half) << MANTISSA);
+    const bp_real q = one / (MULTIPLY_ADD(power, p, one) + power), end = x > (bp_real)0 ? (bp_real)1 : (bp_real)0;
+    return BPI_FABS(x) > SIGMOID_ENDS ? end : q; /* a NaN stays one */
 }
 
 /* log(1 + e) for e from 0 to 1: 2 artanh(s), s = e / (2 + e) <= 1/3. */

@@ -119,7 +119,7 @@ bp_status bp_network_forward(const bp_network *net, bp_workspace *ws, const bp_r
     return BP_OK;
 }
 
-static void predict(const bp_network *net, bp_workspace *ws, const bp_real *X, size_t batch, bp_real *Y)
+static void predict_by_layers(const bp_network *net, bp_workspace *ws, const bp_real *X, size_t batch, bp_real *Y)
 {
     const bp_real *A_in = X;
     for (size_t l = 0; l < net->n_layers; l++) {
@@ -141,23 +141,53 @@ static void predict(const bp_network *net, bp_workspace *ws, const bp_real *X, s
     }
 }
 
-bp_status bp_predict(const bp_network *net, bp_workspace *ws, const bp_real *X, size_t batch, bp_real *Y)
-{
-    BPI_TRY(check_workspace(__func__, net, ws));
-    BPI_NOT_NULL(X);
-    BPI_NOT_NULL(Y);
-    BPI_TRY(check_batch(__func__, ws, batch));
+/* What the smallest networks do without is kept from where their predictions pass through. */
+#if defined(__GNUC__)
+#define OUT_OF_LINE __attribute__((noinline))
+#else
+#define OUT_OF_LINE
+#endif
 
+/* Whether no check of bp_predict() would refuse these. A tiny network takes hardly longer than to be asked one by one. */
+static inline bool fit_together(const bp_network *net, const bp_workspace *ws, const bp_real *X, size_t batch,
+                                const bp_real *Y)
+{
+    return net != NULL && ws != NULL && X != NULL && Y != NULL && net->n_layers != 0 && ws->n_layers != 0 &&
+           ws->topology == net->topology && batch != 0 && batch <= ws->max_batch;
+}
+
+OUT_OF_LINE static bp_status check_prediction(const bp_network *net, const bp_workspace *ws, const bp_real *X, size_t batch,
+                                              const bp_real *Y)
+{
+    static const char function[] = "bp_predict";
+    BPI_TRY(check_workspace(function, net, ws));
+    if (X == NULL || Y == NULL)
+        return bpi_fail(BP_ERR_ARGUMENT, "%s: %s is NULL", function, X == NULL ? "X" : "Y");
+    return check_batch(function, ws, batch);
+}
+
+OUT_OF_LINE static bp_status predict(const bp_network *net, bp_workspace *ws, const bp_real *X, size_t batch, bp_real *Y)
+{
     if (net->scales_inputs)
         bpi_scale_rows(batch, net->n_in, net->in_center, net->in_scale, X, ws->scaled_X);
     if (ws->small)
         bpi_small_predict(net, batch, net->scales_inputs ? ws->scaled_X : X, Y);
     else
-        predict(net, ws, net->scales_inputs ? ws->scaled_X : X, batch, Y);
+        predict_by_layers(net, ws, net->scales_inputs ? ws->scaled_X : X, batch, Y);
     if (net->scales_outputs)
         bpi_unscale_rows(batch, net->n_out, net->out_center, net->out_scale, Y, Y);
-    ws->batch = 0; /* the hidden layers hold this pass, the output layer another */
+    return BP_OK;
+}
+
+bp_status bp_predict(const bp_network *net, bp_workspace *ws, const bp_real *X, size_t batch, bp_real *Y)
+{
+    if (!fit_together(net, ws, X, batch, Y))
+        return check_prediction(net, ws, X, batch, Y);
+    ws->batch = 0; /* the hidden layers will hold this pass, the output layer another */
     ws->has_loss = false;
+    if (!ws->small || net->scales_inputs || net->scales_outputs)
+        return predict(net, ws, X, batch, Y);
+    bpi_small_predict(net, batch, X, Y);
     return BP_OK;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Networks so small that the calls of a step take longer than its arithmetic: forward, backward or both in one call.
+ * Networks so small that the calls of a step take longer than its arithmetic: forward, backward or whole steps in one call.
  */
 #ifndef BPI_NET_SMALL_H
 #define BPI_NET_SMALL_H
@@ -38,13 +38,27 @@ struct bpi_small_errors {
 void bpi_small_backward(const bp_network *net, const struct bpi_small_errors *errors, const struct bpi_sink *sink);
 
 /**
- * Forward, squared error and backward of a batch through a small network in one, with the bits of all three.
- *
- * @param share  what the loss of a row counts: 1 / batch for a mean
- * @param sink   receives the gradient, as bpi_layer_parameter_gradient() puts it; nothing where the loss is not finite
- * @return the loss: share times the sum over the rows
+ * Whether all parameters are finite, and none is 0 or below the range of normal numbers. May be false all the same: it is the quick
+ * way to see that there is nothing to see.
  */
-double bpi_small_step(const bp_network *net, size_t batch, const bp_real *X, const bp_real *T, double share,
-                      const struct bpi_sink *sink);
+bool bpi_small_is_normal(const bp_network *net);
+
+/** Batches that lie one behind the other. */
+struct bpi_small_batches {
+    size_t n, batch;      /**< how many, and rows of each */
+    const bp_real *X, *T; /**< n batch x n_in and x n_out */
+    double share;         /**< what the loss of a row counts: 1 / batch for a mean */
+};
+
+/**
+ * Forward, squared error and backward of one batch after the other through a small network, with the bits of all three. With the
+ * parameters as the sink these are steps of plain descent.
+ *
+ * @param sink  receives the gradient of each batch, as bpi_layer_parameter_gradient() puts it
+ * @param L     n losses, each share times the sum over the rows
+ * @return how many batches were done: those before the first whose loss is not finite, which is the last in L and puts nothing
+ */
+size_t bpi_small_steps(const bp_network *net, const struct bpi_small_batches *batches, const struct bpi_sink *sink,
+                       double *L);
 
 #endif

@@ -187,7 +187,7 @@ static bp_status check_reason(const struct bpi_safetensors *st, const struct bp_
                    ? BP_OK
                    : refuse(st, "bp.train.reason", at->reason, "expected the end of an epoch with validation");
     case BP_STOPPED_CALLBACK:
-        return is_at_end_of_epoch || (at->step > 0 && at->step < bpi_run_steps_of_epoch(run))
+        return is_at_end_of_epoch || (at->step > 0 && at->step < run->steps)
                    ? BP_OK
                    : refuse(st, "bp.train.reason", at->reason, "expected a step before it");
     default:
@@ -198,7 +198,7 @@ static bp_status check_reason(const struct bpi_safetensors *st, const struct bp_
 static bp_status check_place(const struct bpi_safetensors *st, const struct bp_trainer_run *run,
                              const struct bpi_position *at)
 {
-    const size_t steps = bpi_run_steps_of_epoch(run);
+    const size_t steps = run->steps;
     const uint64_t n_begun = at->n_epochs + (at->step > 0);
     if (n_begun > run->epochs)
         return bpi_fail(BP_ERR_ARGUMENT, "%s: the checkpoint has come to epoch %llu, this run has %zu epochs", st->name,
@@ -286,7 +286,7 @@ static void apply_to_optimizer(const struct bpi_position *position, struct bp_tr
 /* Rows, batches and passes follow from the steps: each has `accumulate` full batches, but for the last of the epoch. */
 static void apply_to_run(const struct bpi_position *position, struct bp_trainer_run *run)
 {
-    const size_t steps = bpi_run_steps_of_epoch(run), batches = bpi_batches_count(&run->batches);
+    const size_t steps = run->steps, batches = bpi_batches_count(&run->batches);
     const size_t step = (size_t)position->step, n_epochs = (size_t)position->n_epochs;
     const bool is_whole = step == steps;
     run->n_epochs_done = n_epochs;
@@ -303,7 +303,7 @@ static void apply_to_run(const struct bpi_position *position, struct bp_trainer_
 
 static bp_progress progress_at(const struct bpi_position *position, const struct bp_trainer_run *run)
 {
-    const size_t steps = bpi_run_steps_of_epoch(run), step = (size_t)position->step;
+    const size_t steps = run->steps, step = (size_t)position->step;
     const bool is_new = position->n_epochs == 0 && step == 0;
     return (bp_progress){ .net = run->net,
                           .epoch = (size_t)position->n_epochs + (step > 0),

@@ -5,26 +5,22 @@
 #include "train/epoch.h"
 
 #include "base/status.h"
+#include "net/small.h"
 #include "optim/optimizer.h"
 #include "train/snapshot.h"
 #include "train/step.h"
 
-size_t bpi_run_steps_of_epoch(const struct bp_trainer_run *run)
-{
-    const size_t batches = bpi_batches_count(&run->batches);
-    return batches / run->accumulate + (batches % run->accumulate != 0);
-}
-
 static void begin_epoch(struct bp_trainer_run *run, bp_progress *at)
 {
-    const size_t best_epoch = at->best_epoch;
     run->epoch_loss = run->epoch_weight = 0;
-    *at = (bp_progress){ .net = run->net,
-                         .epoch = run->n_epochs_done + 1,
-                         .epochs = run->epochs,
-                         .steps = bpi_run_steps_of_epoch(run),
-                         .rows = run->batches.n_rows,
-                         .best_epoch = best_epoch };
+    at->net = run->net; /* best_epoch stays; one by one, since compilers clear a whole struct slowly */
+    at->epoch = run->n_epochs_done + 1;
+    at->epochs = run->epochs;
+    at->step = at->rows_done = 0;
+    at->steps = run->steps;
+    at->rows = run->batches.n_rows;
+    at->loss = at->epoch_loss = at->learning_rate = (bp_real)0;
+    at->validation = NULL;
     if (run->shuffled)
         bp_rng_shuffle(&run->rng, run->order, run->batches.n_rows);
 }
@@ -112,9 +108,14 @@ static bp_status end_epoch(struct bp_trainer_run *run, bp_progress *at, bp_train
 
 /* ---- A move ---------------------------------------------------------------------------------------------------------- */
 
-/* Looks at what the steps have left, after whole epochs and begun ones. */
+/*
+ * Looks at what the steps have left, after whole epochs and begun ones. For a small network, whose epochs may be a step or two, one
+ * look is nearly always enough: under plain descent it has nothing but parameters.
+ */
 static bp_status check_result(struct bp_trainer_run *run, const bp_progress *at)
 {
+    if (run->small && run->plain && bpi_small_is_normal(run->net))
+        return BP_OK;
     const char *what = bpi_run_not_finite(run);
     if (what != NULL)
         return bpi_run_diverged(run, at, what);
@@ -141,8 +142,9 @@ bp_status bpi_run_catch_up(struct bp_trainer_run *run, bp_progress *at, bp_train
 /* Up to `most` steps of the epoch, with no look around between them: only one where someone is to be called after it. */
 static bp_status take_steps(struct bp_trainer_run *run, bp_progress *at, uint64_t most)
 {
-    for (uint64_t i = 0; i < most; i++) {
-        BPI_TRY(bpi_run_step(run, at));
+    for (const uint64_t end = most < UINT64_MAX - run->n_steps_done ? run->n_steps_done + most : UINT64_MAX;
+         run->n_steps_done < end;) {
+        BPI_TRY(bpi_run_steps(run, at, end - run->n_steps_done));
         if (run->config.on_step != NULL || run->next_row == run->batches.n_rows ||
             atomic_load_explicit(&run->is_cancelled, memory_order_relaxed))
             break;

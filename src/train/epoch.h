@@ -24,7 +24,4 @@ bp_status bpi_run_catch_up(struct bp_trainer_run *run, bp_progress *at, bp_train
 /** What the settings say, callbacks aside, about going on after a whole epoch; BP_STOPPED_NOT: go on. */
 bp_stop_reason bpi_run_reason_to_stop(const struct bp_trainer_run *run, const bp_progress *at);
 
-/** Steps of an epoch. */
-size_t bpi_run_steps_of_epoch(const struct bp_trainer_run *run);
-
 #endif

@@ -48,7 +48,9 @@ static void measure_batches(struct bp_trainer_run *run, size_t n_rows)
                                          .noise = config->input_noise,
                                          .pool = config->threads != NULL ? config->threads->pool : NULL };
     run->accumulate = config->accumulate != 0 ? config->accumulate : 1;
-    run->shuffled = !config->keep_order && bpi_batches_count(&run->batches) > 1;
+    const size_t n_batches = bpi_batches_count(&run->batches);
+    run->steps = n_batches / run->accumulate + (n_batches % run->accumulate != 0);
+    run->shuffled = !config->keep_order && n_batches > 1;
 }
 
 /* The rows that are watched: a dataset of their own, or the last n_split_off of the order. */

@@ -26,7 +26,7 @@
 struct bpi_snapshot {
     bp_real *params, *net_state;
     bp_real *opt_state; /**< NULL, too, where only the network is kept */
-    bp_optimizer opt;   /**< its scalars */
+    bp_optimizer opt;   /**< only what steps change of it */
 };
 
 struct bp_trainer_run {
@@ -38,6 +38,7 @@ struct bp_trainer_run {
     void *block; /**< in which this struct lies, too */
 
     size_t epochs, accumulate; /**< the defaults filled in */
+    size_t steps;              /**< of an epoch */
     bool shuffled;             /**< each epoch has an order of its own */
     bool plain;                /**< the gradient goes straight into the parameters */
     bool small;                /**< forward, loss and backward in one call: see net/small.h */

@@ -12,12 +12,23 @@ static void copy_reals(bp_real *to, const bp_real *from, size_t n)
         memcpy(to, from, n * sizeof *to);
 }
 
+/* What steps change; compilers copy a whole struct slowly, and an epoch may be a single small step. */
+static void copy_scalars(bp_optimizer *to, const bp_optimizer *from)
+{
+    to->n_steps = from->n_steps;
+    for (size_t i = 0; i < BP_N_OPTIMIZER_SCALARS; i++)
+        to->scalars[i] = from->scalars[i];
+    for (size_t i = 0; i < sizeof to->factors / sizeof to->factors[0]; i++)
+        to->factors[i] = from->factors[i];
+    to->clip_factor = from->clip_factor;
+}
+
 void bpi_snapshot_take(struct bpi_snapshot *snapshot, const struct bp_trainer_run *run)
 {
     copy_reals(snapshot->params, run->net->parameters.params, run->opt->n_params);
     copy_reals(snapshot->net_state, run->net->state, run->net->n_state);
     copy_reals(snapshot->opt_state, run->opt->state, run->opt->n_state);
-    snapshot->opt = *run->opt;
+    copy_scalars(&snapshot->opt, run->opt);
 }
 
 void bpi_snapshot_return_network(const struct bpi_snapshot *snapshot, struct bp_trainer_run *run)
@@ -28,11 +39,9 @@ void bpi_snapshot_return_network(const struct bpi_snapshot *snapshot, struct bp_
 
 void bpi_snapshot_return_all(const struct bpi_snapshot *snapshot, struct bp_trainer_run *run)
 {
-    const bp_real rate = run->opt->learning_rate;
     bpi_snapshot_return_network(snapshot, run);
     copy_reals(run->opt->state, snapshot->opt_state, run->opt->n_state);
-    *run->opt = snapshot->opt;
-    run->opt->learning_rate = rate;
+    copy_scalars(run->opt, &snapshot->opt);
 }
 
 static bool all_finite(const bp_real *x, size_t n)

@@ -131,6 +131,11 @@ static bp_status learn(struct bp_trainer_run *run, bp_progress *at, size_t n, co
     return bp_network_update_state(run->net, &run->ws);
 }
 
+static double share_of_row(const struct bp_trainer_run *run, size_t n)
+{
+    return is_mean(run) ? 1 / (double)n : 1;
+}
+
 /* The same for a small network, in one call: see run->small. Its rows weigh 1 each. */
 static bp_status learn_at_once(struct bp_trainer_run *run, bp_progress *at, size_t n, const struct total *before,
                                bool is_first, struct total *batch)
@@ -141,7 +146,9 @@ static bp_status learn_at_once(struct bp_trainer_run *run, bp_progress *at, size
     BPI_TRY(bpi_batches_get(&run->batches, run->next_row, n, noise_seed(run), &X, &T));
     batch->weight = (double)n;
     const struct bpi_sink sink = sink_of_batch(run, before->weight, batch->weight, is_first);
-    const bp_real L = (bp_real)bpi_small_step(run->net, n, X, T.values, is_mean(run) ? 1 / (double)n : 1, &sink);
+    double loss;
+    (void)bpi_small_steps(run->net, &(struct bpi_small_batches){ 1, n, X, T.values, share_of_row(run, n) }, &sink, &loss);
+    const bp_real L = (bp_real)loss;
     batch->loss = (double)L;
     if (!isfinite(L)) {
         at->loss = L;
@@ -172,22 +179,84 @@ static bp_status take_batches(struct bp_trainer_run *run, bp_progress *at, struc
     return BP_OK;
 }
 
-bp_status bpi_run_step(struct bp_trainer_run *run, bp_progress *at)
+/* What a step has come to. */
+static void add_step(struct bp_trainer_run *run, const struct total *step)
+{
+    struct total epoch = { run->epoch_loss, run->epoch_weight };
+    add_batch(run, step->loss, step->weight, &epoch);
+    run->epoch_loss = epoch.loss;
+    run->epoch_weight = epoch.weight;
+    run->n_steps_done++;
+}
+
+static bp_status take_step(struct bp_trainer_run *run, bp_progress *at)
 {
     struct total total = { 0 };
     at->step++;
     BPI_TRY(set_learning_rate(run, at));
     BPI_TRY(take_batches(run, at, &total));
 
-    run->n_steps_done++;
-    struct total epoch = { run->epoch_loss, run->epoch_weight };
-    add_batch(run, total.loss, total.weight, &epoch);
-    run->epoch_loss = epoch.loss;
-    run->epoch_weight = epoch.weight;
-    at->epoch_loss = (bp_real)epoch.loss;
+    add_step(run, &total);
+    at->epoch_loss = (bp_real)run->epoch_loss;
     if (run->plain)
         return BP_OK;
     const bp_status status = bpi_optimizer_step(run->opt, &run->net->parameters, run->grad, at->loss,
                                                 run->config.threads != NULL ? run->config.threads->pool : NULL);
     return status == BP_ERR_NONFINITE ? bpi_run_diverged(run, at, "the gradient is") : status;
+}
+
+/* ---- Many at once ---------------------------------------------------------------------------------------------------- */
+
+enum { MOST_AT_ONCE = 32 }; /* whoever cancels the run does not wait for long */
+
+/*
+ * How many steps a small network can take in one call: as many as there are whole batches left, where they lie in the user's arrays
+ * and nothing happens between steps. 0: none.
+ */
+static size_t steps_at_once(const struct bp_trainer_run *run, const bp_progress *at, uint64_t most)
+{
+    const struct bpi_batches *batches = &run->batches;
+    if (!run->small || !run->plain || !batches->is_direct || run->config.on_step != NULL ||
+        run->config.schedule.kind != BP_SCHEDULE_CONSTANT)
+        return 0;
+    const size_t left = at->steps - at->step, asked = left < most ? left : (size_t)most;
+    const size_t n = asked < MOST_AT_ONCE ? asked : MOST_AT_ONCE;
+    return n * batches->batch <= batches->n_rows - run->next_row ? n : n - 1; /* the last batch may be a smaller one */
+}
+
+/* The same as n times take_step(), to the bit. */
+static bp_status take_small_steps(struct bp_trainer_run *run, bp_progress *at, size_t n)
+{
+    double L[MOST_AT_ONCE];
+    const size_t batch = run->batches.batch;
+    struct bpi_small_batches batches = { .n = n, .batch = batch, .share = share_of_row(run, batch) };
+    bp_targets T;
+    at->step++;
+    BPI_TRY(set_learning_rate(run, at));
+    BPI_TRY(bpi_batches_get(&run->batches, run->next_row, n * batch, 0, &batches.X, &T));
+    batches.T = T.values;
+    const struct bpi_sink sink = sink_of_batch(run, 0, (double)batch, true);
+    const size_t done = bpi_small_steps(run->net, &batches, &sink, L);
+
+    for (size_t i = 0; i < done; i++)
+        add_step(run, &(struct total){ (double)(bp_real)L[i], (double)batch });
+    run->next_row += done * batch;
+    run->ws.pass += done;
+    run->opt->n_steps += done; /* plain descent has nothing else that begins with a step */
+    at->step += done - 1;
+    at->rows_done += done * batch;
+    at->loss = done > 0 ? (bp_real)L[done - 1] : at->loss;
+    at->epoch_loss = (bp_real)run->epoch_loss;
+    if (done == n)
+        return BP_OK;
+    at->step++;
+    run->ws.pass++;
+    at->loss = (bp_real)L[done];
+    return bpi_run_diverged(run, at, "the loss is");
+}
+
+bp_status bpi_run_steps(struct bp_trainer_run *run, bp_progress *at, uint64_t most)
+{
+    const size_t n = steps_at_once(run, at, most);
+    return n > 0 ? take_small_steps(run, at, n) : take_step(run, at);
 }

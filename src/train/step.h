@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * One step of the optimizer, with the batches that it needs.
+ * Steps of the optimizer, with the batches that they need.
  */
 #ifndef BPI_TRAIN_STEP_H
 #define BPI_TRAIN_STEP_H
@@ -10,9 +10,10 @@
 #include "train/run.h"
 
 /**
- * Takes the rows from run->next_row on and changes the parameters; notes it in `at`. On failure they may be half changed.
+ * Does a step, or up to `most` of one epoch with nothing between them: takes the rows from run->next_row on and changes the
+ * parameters; notes it in `at`. On failure they may be half changed.
  */
-bp_status bpi_run_step(struct bp_trainer_run *run, bp_progress *at);
+bp_status bpi_run_steps(struct bp_trainer_run *run, bp_progress *at, uint64_t most);
 
 /** BP_ERR_DIVERGED, with what was not finite ("the loss is"), where, and what the network will have in its place. */
 bp_status bpi_run_diverged(const struct bp_trainer_run *run, const bp_progress *at, const char *what);
