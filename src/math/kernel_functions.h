@@ -197,8 +197,8 @@ static inline bp_real tanh_of(bp_real x)
 
 /*
  * 1 / (1 + e^-x), with e^-x = 2^k (1 + p): numerator and denominator times 2^-(k / 2), lest a power overflows where the quotient
- * is still above 0. 1 and 2^k p come first, so that at most one of the two additions rounds where that counts. Beyond
- * SIGMOID_ENDS k means nothing.
+ * is still above 0. What 1 + 2^k loses far out goes to 2^k p, which is smaller, so that one addition rounds. Beyond SIGMOID_ENDS k
+ * means nothing.
  */
 static inline bp_real sigmoid_of(bp_real x)
 {
@@ -206,7 +206,9 @@ static inline bp_real sigmoid_of(bp_real x)
     const bp_real p = MULTIPLY_ADD(is.r * is.r, exp_rest(is.r), is.r);
     const word half = is.shifted >> 1; /* shifting up drops what does not belong to k */
     const bp_real one = real_of((2 * BIAS - half) << MANTISSA), power = real_of((is.shifted - half) << MANTISSA);
-    const bp_real q = one / (MULTIPLY_ADD(power, p, one) + power), end = x > (bp_real)0 ? (bp_real)1 : (bp_real)0;
+    const bp_real larger = power > one ? power : one, smaller = power > one ? one : power;
+    const bp_real sum = larger + smaller, lost = smaller - (sum - larger); /* while p is not there yet */
+    const bp_real q = one / (MULTIPLY_ADD(power, p, lost) + sum), end = x > (bp_real)0 ? (bp_real)1 : (bp_real)0;
     return BPI_FABS(x) > SIGMOID_ENDS ? end : q; /* a NaN stays one */
 }
 
