@@ -50,10 +50,10 @@ void bpi_products_force_gemm(bool forced)
  * Where BLAS takes over from own kernels, in multiplications. Measured with OpenBLAS 0.3.21, its best kernels for each set, one
  * thread: own ones take, of its time, for 784-512-256-10 and batches of 32, 128 and 512
  *
- *     AVX-512, double   0.75  0.84  0.86      2048 x 2048, batch of 256  0.91      32 x 32, batch of 32  0.8
- *     AVX-512, single   0.80  0.95  1.05                                 1.04                            0.7
- *     AVX2, double      0.92  0.97  1.00                                 1.01                            0.8
- *     AVX2, single      0.92  0.99  1.02                                 1.05                            0.8
+ *     AVX-512, double   0.75  0.84  0.86      2048 x 2048, batch of 256  0.91      32 x 32, batch of 32  1.05
+ *     AVX-512, single   0.80  0.95  1.05                                 1.04                            0.90
+ *     AVX2, double      0.92  0.97  1.00                                 1.01                            0.82
+ *     AVX2, single      0.92  0.99  1.02                                 1.05                            0.94
  */
 static const size_t most_own[BPI_N_KERNEL_LEVELS] = {
     [BPI_KERNELS_AVX2] = (size_t)1 << 26,
