@@ -47,7 +47,7 @@ typedef bp_real loose_column __attribute__((vector_size(TILE_ROWS * sizeof(bp_re
 #define COLUMN_AT(p) (*(loose_column *)(p))
 /* A loop of so few rounds that it is written out: else what it works on could not stay in registers. */
 #define PRAGMA_OF(text) _Pragma(#text)
-#define EACH(i, n) PRAGMA_OF(GCC unroll 8) for (size_t i = 0; i < (n); i++)
+#define EACH(i, n) PRAGMA_OF(GCC unroll 8) for (size_t i = 0; (i) < (n); (i)++)
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 /* a b + c, rounded once: said and not left to the compiler, so that a number has the same bits in a whole tile and at an edge. */
@@ -240,14 +240,15 @@ static inline void transpose(const bp_real *from, size_t from_row, bp_real *to, 
 static void put_columns(const struct tile *t, size_t rows, size_t n, bp_real *C)
 {
     const bp_real *sum = (const bp_real *)*t->to;
+    const size_t sum_row = (size_t)TILE_VECTORS * VECTOR;
     for (size_t j = 0; j < n; j += TILE_ROWS, C += TILE_ROWS * t->C_row) {
         const size_t columns = n - j < TILE_ROWS ? n - j : TILE_ROWS;
         bp_real turned[TILE_ROWS][TILE_ROWS];
         if (rows == TILE_ROWS && columns == TILE_ROWS && t->alpha == (bp_real)1 && t->beta == (bp_real)0) {
-            transpose(sum + j, TILE_VECTORS * VECTOR, C, t->C_row);
+            transpose(sum + j, sum_row, C, t->C_row);
             continue;
         }
-        transpose(sum + j, TILE_VECTORS * VECTOR, turned[0], TILE_ROWS);
+        transpose(sum + j, sum_row, turned[0], TILE_ROWS);
         for (size_t i = 0; i < columns; i++)
             put(rows, t->alpha, t->beta, turned[i], C + i * t->C_row);
     }

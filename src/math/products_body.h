@@ -34,7 +34,7 @@ static inline bp_real multiply_add(bp_real a, bp_real b, bp_real c)
 #endif
 }
 
-enum { CHAINS = 4 /* of additions: so many hide each other's latency */ };
+#define CHAINS 4UL /* of additions: so many hide each other's latency */
 
 #if defined(__GNUC__) && (defined(__clang__) || __GNUC__ >= 12)
 #define HAS_VECTORS 1
@@ -50,22 +50,22 @@ enum { CHAINS = 4 /* of additions: so many hide each other's latency */ };
 #ifdef BACKPROP_SINGLE
 #define IN_LANE 4 /* numbers in 128 bits */
 #else
-#define IN_LANE 2
+#define IN_LANE 2UL
 #endif
 #if defined(__AVX512F__)
-#define LANES 4
+#define LANES 4UL
 #elif defined(__AVX2__)
-#define LANES 2
+#define LANES 2UL
 #else
-#define LANES 1
+#define LANES 1UL
 #endif
 #define VECTOR (LANES * IN_LANE)
 #if defined(__AVX512F__)
-#define BLOCK 4
+#define BLOCK 4UL
 #elif defined(__AVX2__)
-#define BLOCK 2
+#define BLOCK 2UL
 #else
-#define BLOCK 1
+#define BLOCK 1UL
 #endif
 
 /* Loose: wherever numbers may stand. */
@@ -326,15 +326,24 @@ static void multiply_short_rows(size_t n_out, size_t n, const bp_real *W, const 
     }
 }
 
+/* What is as far ahead as AHEAD; it need not be there. */
+static inline void send_for(const bp_real *p)
+{
+    __builtin_prefetch(
+        (const void *)((uintptr_t)p + AHEAD)); // NOLINT(performance-no-int-to-ptr): it may be beyond the array
+}
+
 /* is_far, a constant where this is called: the second cache does not hold W. */
 static inline bp_real multiply_long_row(bool is_far, size_t n, const bp_real *w, const bp_real *x)
 {
     vector v[CHAINS] = { { 0 } };
     size_t j = 0;
     for (; j + CHAINS * VECTOR <= n; j += CHAINS * VECTOR) {
-        UNROLL
-        for (size_t c = 0; is_far && c < CHAINS; c++)
-            __builtin_prefetch((const void *)((uintptr_t)(w + j + c * VECTOR) + AHEAD));
+        if (is_far) {
+            UNROLL
+            for (size_t c = 0; c < CHAINS; c++)
+                send_for(w + j + c * VECTOR);
+        }
         UNROLL
         for (size_t c = 0; c < CHAINS; c++)
             v[c] = fused(VECTOR_AT(w + j + c * VECTOR), VECTOR_AT(x + j + c * VECTOR), v[c]);

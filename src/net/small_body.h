@@ -607,7 +607,7 @@ static IN_LINE void descend_layer(const bp_layer *layer, const vector *A_in, con
 {
     bp_real *w = layer->W;
 #define PUT_W(n)                                                                                                           \
-    for (const vector *dz = dZ, *end = dZ + layer->n_out; dz < end; dz++, w += n)                                          \
+    for (const vector *dz = dZ, *end = dZ + layer->n_out; dz < end; dz++, w += (n))                                        \
     put_gradient(sink, n, sum_products(n, *dz, A_in), w)
     WITH_CONSTANT(layer->n_in, PUT_W)
 #undef PUT_W
@@ -743,7 +743,7 @@ static void backward(const bp_network *net, const struct bpi_small_errors *error
 
 /* ---- Steps ----------------------------------------------------------------------------------------------------------- */
 
-#define FOR_EACH_LANE(lane, n) for (size_t lane = 0; lane < LANES && lane < (n); lane++)
+#define FOR_EACH_LANE(lane, n) for (size_t lane = 0; (lane) < LANES && (lane) < (n); (lane)++)
 
 /* Adds the squares of n of the errors e, one by one as squared_error() in math/loss.c does it. */
 static inline double add_squares(double sum, size_t n, vector e)
@@ -800,16 +800,21 @@ static IN_LINE vector_of_doubles squares_of_rows(const bp_network *net, bool all
     return squares;
 }
 
-/* Returns L with the losses of these rows, added one by one as bpi_loss_of_batch() does it; leaves values and dZ. */
-static IN_LINE double add_losses(const bp_network *net, bool all_here, struct stretch at,
-                                 const struct bpi_small_batches *batches, const bp_real *X, const bp_real *T,
-                                 struct values *v, size_t *out, vector *dZ, double L)
+/* The losses of these rows; leaves values and dZ. */
+static IN_LINE vector_of_doubles losses_of_rows(const bp_network *net, bool all_here, struct stretch at,
+                                                const struct bpi_small_batches *batches, const bp_real *X, const bp_real *T,
+                                                struct values *v, size_t *out, vector *dZ)
 {
     const double share = batches->share;
     take_rows(at, net->n_in, X, v->A);
     *out = (all_here ? forward_rows_here : forward_rows)(net, v);
-    const vector_of_doubles losses = share * (squares_of_rows(net, all_here, at, T, share, v, *out, dZ) / 2);
-    FOR_EACH_LANE (lane, at.rows)
+    return share * (squares_of_rows(net, all_here, at, T, share, v, *out, dZ) / 2);
+}
+
+/* L with n losses, added one by one as bpi_loss_of_batch() does it. */
+static IN_LINE double add_losses(double L, size_t n, vector_of_doubles losses)
+{
+    FOR_EACH_LANE (lane, n)
         L += ((const double *)&losses)[lane];
     return L;
 }
@@ -824,7 +829,7 @@ OUT_OF_LINE static double step_rows(const bp_network *net, const struct bpi_smal
     sums.are_begun = false;
     for (struct stretch at = { 0 }; next(&at, batches->batch);) {
         size_t out;
-        L = add_losses(net, false, at, batches, X, T, &v, &out, d[0], L);
+        L = add_losses(L, at.rows, losses_of_rows(net, false, at, batches, X, T, &v, &out, d[0]));
         (void)backward_rows(net, &v, out, d, sink, &sums, false);
     }
     if (isfinite((bp_real)L))
@@ -839,7 +844,8 @@ static IN_LINE double descend_stretch(const bp_network *net, const struct bpi_sm
     struct values v;
     vector d[2][MOST_UNITS];
     size_t out;
-    const double L = add_losses(net, true, (struct stretch){ 0, batches->batch }, batches, X, T, &v, &out, d[0], 0);
+    const struct stretch all = { 0, batches->batch };
+    const double L = add_losses(0, all.rows, losses_of_rows(net, true, all, batches, X, T, &v, &out, d[0]));
     if (isfinite((bp_real)L))
         descend_narrow_rows(net, &v.A[out], d, alpha);
     return L;
