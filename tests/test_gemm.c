@@ -35,7 +35,7 @@ static const struct way {
     bool is_own;
 } ways[] = {
     { "gemm", bpi_gemm, BPI_KERNELS_PLAIN, false },
-#ifdef BACKPROP_X86_KERNELS
+#if BPI_HAS_MATRICES
     { "AVX2", bpi_multiply_matrices_avx2, BPI_KERNELS_AVX2, true },
     { "AVX-512", bpi_multiply_matrices_avx512, BPI_KERNELS_AVX512, true },
 #endif

@@ -379,6 +379,33 @@ static void divergence_among_steps_taken_at_once_is_found_at_its_step(void **sta
 }
 
 /* What must be looked at more closely: a 0, a number below the normal ones, one that is not finite. */
+/* A batch that does not fill the lanes: what is computed where there is no row may overflow, and must not come to anything. */
+static void lanes_without_a_row_do_no_harm(void **state)
+{
+    (void)state;
+    const bp_real big = sizeof(bp_real) == sizeof(double) ? (bp_real)1e200 : (bp_real)1e25;
+    const bp_layer_config layers[] = { { .n_out = 1 }, { .n_out = 1 }, { .n_out = 1 } };
+    const bp_real params[] = { big, -big, big, 0, 0, 0 }; /* x = 1 is pulled back to 0, and 0 is not */
+    const bp_real ones[] = { 1, 1, 1, 1, 1, 1, 1 };
+    AT_EACH_LEVEL (level)
+        for (size_t rows = 1; rows <= COUNT(ones); rows++) {
+            bp_network net;
+            bp_optimizer opt;
+            assert_int_equal(bp_network_init(&net, &(bp_network_config){ .n_in = 1, .layers = layers, .n_layers = 3 }),
+                             BP_OK);
+            memcpy(net.parameters.params, params, sizeof params);
+            assert_int_equal(
+                bp_optimizer_init(&opt, &(bp_optimizer_config){ .learning_rate = (bp_real)0.5 }, &net.parameters), BP_OK);
+            const bp_dataset data = { .rows = rows, .n_in = 1, .n_out = 1, .X = { .data = ones }, .T = { .data = ones } };
+            assert_int_equal(
+                bp_train(&net, &opt, &data, &(bp_train_config){ .epochs = 1, .batch = rows, .keep_order = true }, NULL),
+                BP_OK);
+            assert_true(net.parameters.params[5] == (bp_real)0.5); /* b of the output: down its gradient of -1 */
+            bp_optimizer_free(&opt);
+            bp_network_free(&net);
+        }
+}
+
 static void parameters_are_normal_unless_one_is_not(void **state)
 {
     (void)state;
@@ -411,6 +438,7 @@ int main(void)
         cmocka_unit_test(a_step_whose_loss_is_not_finite_writes_nothing),
         cmocka_unit_test(steps_taken_at_once_are_those_one_by_one),
         cmocka_unit_test(divergence_among_steps_taken_at_once_is_found_at_its_step),
+        cmocka_unit_test(lanes_without_a_row_do_no_harm),
         cmocka_unit_test(parameters_are_normal_unless_one_is_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

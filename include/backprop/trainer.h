@@ -190,9 +190,9 @@ bp_status bp_trainer_run(bp_trainer *trainer, const bp_run_limit *limit);
 
 /**
  * Makes a bp_trainer_run() that is under way return after the step that it is at, or else the next one before its
- * first: with BP_OK and the reason BP_STOPPED_CANCELLED, unless training ends with that step anyway. From any thread,
- * and from a signal handler, as long as the trainer is not made, moved or freed meanwhile. A null or unmade trainer is
- * fine.
+ * first: with BP_OK and the reason BP_STOPPED_CANCELLED, unless training ends with that step anyway. A tiny network may
+ * finish the steps that it takes at once, 128 rows at most. From any thread, and from a signal handler, as long as the
+ * trainer is not made, moved or freed meanwhile. A null or unmade trainer is fine.
  */
 void bp_trainer_cancel(bp_trainer *trainer);
 

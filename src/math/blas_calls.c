@@ -52,6 +52,14 @@ static void blas_memory_free(void *buffer)
 enum build { NOT_ASKED, SERIAL, PTHREAD, OPENMP };
 
 static atomic_int known_build = NOT_ASKED;
+static atomic_bool is_good; /* there is nothing to be advised */
+
+/* OpenBLAS puts its answers together in one buffer of the process: so it is asked once, under a lock. */
+static void remember(enum build build)
+{
+    atomic_store(&is_good, bp_blas_info().advice == NULL);
+    atomic_store(&known_build, (int)build);
+}
 
 static enum build ask(void)
 {
@@ -98,7 +106,7 @@ static void ask_once(void)
     const enum build build = ask();
     if (build == SERIAL)
         (void)pthread_atfork(lock_serial_call, unlock_serial_call, unlock_serial_call);
-    atomic_store(&known_build, (int)build);
+    remember(build);
 }
 
 static void find_out(void)
@@ -123,7 +131,7 @@ static void unlock_serial_call(void)
 
 static void find_out(void)
 {
-    atomic_store(&known_build, (int)ask());
+    remember(ask());
 }
 
 #endif
@@ -234,18 +242,10 @@ void bpi_blas_make_buffers(size_t n)
         blas_memory_free(buffers[--n_taken]);
 }
 
-/* ---- Advice ---------------------------------------------------------------------------------------------------------- */
-
 bool bpi_blas_is_good(void)
 {
-    enum { GOOD = 1, NOT_GOOD };
-    static atomic_int known;
-    int is = atomic_load_explicit(&known, memory_order_relaxed);
-    if (is == 0) {
-        is = bp_blas_info().advice == NULL ? GOOD : NOT_GOOD;
-        atomic_store_explicit(&known, is, memory_order_relaxed);
-    }
-    return is == GOOD;
+    (void)build_of_blas();
+    return atomic_load_explicit(&is_good, memory_order_relaxed);
 }
 
 #else

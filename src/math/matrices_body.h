@@ -15,12 +15,14 @@
  * Each number of C is alpha times a sum that is taken in the order of k, DEPTH products at a time, whichever tile it is in: its bits do
  * not depend on where a product was cut.
  */
+#include "math/product_levels.h"
+
+#if BPI_HAS_MATRICES
+
 #include <immintrin.h>
-#include <string.h>
 
 #include "base/memory.h"
 #include "math/gemm.h"
-#include "math/product_levels.h"
 
 #if defined(__AVX512F__)
 enum { BYTES = 64, TILE_ROWS = 8 };
@@ -131,7 +133,7 @@ ALWAYS_INLINE void compute(size_t rows, size_t vectors, const struct tile *tile)
     if (t.C == NULL) {
         EACH (r, rows)
             EACH (v, vectors)
-                (*t.to)[r][v] = sum[r][v];
+                (*t.to)[r][v] = sum[r][v] + zero; /* -0 becomes 0, as below */
         return;
     }
     bp_real *c = t.C;
@@ -411,3 +413,5 @@ void MULTIPLY_MATRICES(const struct bpi_product *product)
         }
     }
 }
+
+#endif

@@ -28,6 +28,13 @@ struct bpi_product_kernels {
                           bp_real *W);
 };
 
+/** Whether there are own products of matrices: the compiler must be able to shuffle vectors. */
+#if defined(BACKPROP_X86_KERNELS) && (defined(__clang__) || __GNUC__ >= 12)
+#define BPI_HAS_MATRICES 1
+#else
+#define BPI_HAS_MATRICES 0
+#endif
+
 /** Computes a product, by AVX2 or AVX-512. Needs some 50 KiB of the stack. */
 void bpi_multiply_matrices_avx2(const struct bpi_product *product);
 void bpi_multiply_matrices_avx512(const struct bpi_product *product);

@@ -322,7 +322,8 @@ static void multiply_short_rows(size_t n_out, size_t n, const bp_real *W, const 
         n_out -= step;
         W += step * n;
         z += step;
-        b += b != NULL ? step : 0;
+        if (b != NULL)
+            b += step;
     }
 }
 

@@ -417,6 +417,25 @@ static inline void take_rows(struct stretch at, size_t n, const bp_real *from, v
             *to++ = gather_lanes(from, n, at.rows);
 }
 
+/*
+ * The same of inputs, where lanes without a row get the first one: what they come to is finite if that is, and can be multiplied by the
+ * 0 that their errors are.
+ */
+static inline void take_inputs(struct stretch at, size_t n, const bp_real *from, vector *to)
+{
+    if (at.rows == LANES) {
+        take_rows(at, n, from, to);
+        return;
+    }
+    from += at.first * n;
+    for (size_t j = 0; j < n; j++) {
+        bp_real x[LANES];
+        for (size_t lane = 0; lane < LANES; lane++)
+            x[lane] = from[(lane < at.rows ? lane : 0) * n + j];
+        memcpy(&to[j], x, sizeof x);
+    }
+}
+
 /* And back. */
 static inline void put_rows(struct stretch at, size_t n, const vector *from, bp_real *to)
 {
@@ -806,7 +825,7 @@ static IN_LINE vector_of_doubles losses_of_rows(const bp_network *net, bool all_
                                                 struct values *v, size_t *out, vector *dZ)
 {
     const double share = batches->share;
-    take_rows(at, net->n_in, X, v->A);
+    take_inputs(at, net->n_in, X, v->A);
     *out = (all_here ? forward_rows_here : forward_rows)(net, v);
     return share * (squares_of_rows(net, all_here, at, T, share, v, *out, dZ) / 2);
 }

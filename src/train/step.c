@@ -207,7 +207,8 @@ static bp_status take_step(struct bp_trainer_run *run, bp_progress *at)
 
 /* ---- Many at once ---------------------------------------------------------------------------------------------------- */
 
-enum { MOST_AT_ONCE = 32 }; /* whoever cancels the run does not wait for long */
+/* In steps, and in rows: some microseconds, for which one who cancels the run can wait. */
+enum { MOST_AT_ONCE = 32, MOST_ROWS_AT_ONCE = 128 };
 
 /*
  * How many steps a small network can take in one call: as many as there are whole batches left, where they lie in the user's arrays
@@ -220,7 +221,11 @@ static size_t steps_at_once(const struct bp_trainer_run *run, const bp_progress 
         run->config.schedule.kind != BP_SCHEDULE_CONSTANT)
         return 0;
     const size_t left = at->steps - at->step, asked = left < most ? left : (size_t)most;
-    const size_t n = asked < MOST_AT_ONCE ? asked : MOST_AT_ONCE;
+    const size_t allowed =
+        batches->batch * MOST_AT_ONCE <= MOST_ROWS_AT_ONCE ? MOST_AT_ONCE : MOST_ROWS_AT_ONCE / batches->batch;
+    const size_t n = asked < allowed ? asked : allowed;
+    if (n == 0)
+        return 0;
     return n * batches->batch <= batches->n_rows - run->next_row ? n : n - 1; /* the last batch may be a smaller one */
 }
 
