@@ -581,7 +581,8 @@ static bp_status read_length(struct bytes *bytes, uint64_t *length)
         BPI_TRY(read_file(bytes, little, n, &n));
     if (n < LENGTH_SIZE)
         return too_short(bytes, "the length of the header", LENGTH_SIZE, n);
-    bytes->memory += bytes->memory != NULL ? LENGTH_SIZE : 0;
+    if (bytes->memory != NULL)
+        bytes->memory += LENGTH_SIZE;
     bytes->left -= bytes->size_is_known ? LENGTH_SIZE : 0;
     *length = 0;
     for (size_t i = 0; i < LENGTH_SIZE; i++)

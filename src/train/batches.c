@@ -105,10 +105,14 @@ static void gather_part(void *argument, size_t i)
     struct bpi_batch_buffers buffers = gathering->batches->buffers;
     const bp_real *X;
     bp_targets T;
-    buffers.X += data->X.data != NULL ? first * data->n_in : 0;
-    buffers.T += data->T.data != NULL ? first * data->n_out : 0;
-    buffers.weights += data->weights.data != NULL ? first : 0;
-    buffers.labels += data->labels.data != NULL ? first : 0;
+    if (data->X.data != NULL)
+        buffers.X += first * data->n_in;
+    if (data->T.data != NULL)
+        buffers.T += first * data->n_out;
+    if (data->weights.data != NULL)
+        buffers.weights += first;
+    if (data->labels.data != NULL)
+        buffers.labels += first;
     (void)bpi_dataset_gather(data, gathering->rows + first, 0, n, &buffers, &X, &T); /* arrays do not fail */
 }
 
