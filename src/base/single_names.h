@@ -276,6 +276,7 @@
 #define bpi_product_kernels_plain bpfi_product_kernels_plain
 #define bpi_product_out bpfi_product_out
 #define bpi_product_row bpfi_product_row
+#define bpi_products_are_forced bpfi_products_are_forced
 #define bpi_products_force_gemm bpfi_products_force_gemm
 #define bpi_protobuf bpfi_protobuf
 #define bpi_protobuf_announce bpfi_protobuf_announce

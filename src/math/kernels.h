@@ -54,6 +54,7 @@ struct bpi_kernels {
     void (*add_column_sums)(size_t rows, size_t n, const bp_real *dZ, bp_real *sums);
 };
 
+/** The kernels of each level; NULL where the library has none. */
 extern const struct bpi_kernels *const bpi_kernels_of_level[BPI_N_KERNEL_LEVELS];
 
 /** The level in use; BPI_N_KERNEL_LEVELS: not looked up yet. */

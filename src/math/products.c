@@ -34,11 +34,6 @@ enum { SHORT = 8 };
 
 atomic_bool bpi_gemm_is_forced;
 
-static bool is_forced_to_gemm(void)
-{
-    return atomic_load_explicit(&bpi_gemm_is_forced, memory_order_relaxed);
-}
-
 void bpi_products_force_gemm(bool forced)
 {
     atomic_store_explicit(&bpi_gemm_is_forced, forced, memory_order_relaxed);
@@ -94,7 +89,7 @@ static struct bpi_way way_of(const struct bp_threads_pool *pool, const struct bp
     };
     const bpi_kernel_level level = bpi_kernels_level();
     const size_t work = p->m * p->n * p->k;
-    if (own_ways[level].multiply == NULL || is_forced_to_gemm())
+    if (own_ways[level].multiply == NULL || bpi_products_are_forced())
         return by_blas;
     if (!bpi_blas_is_good())
         return own_ways[level];

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * The products of a layer: by own kernels for a single row, which needs no BLAS, and by gemm.c for more.
+ * The products of a layer: by own kernels for a single row, which needs no BLAS; for more rows by own kernels or by gemm.c,
+ * whichever is faster.
  *
- * Sizes and overlap as in math/gemm.h. The shapes alone decide which way a product goes, and where it is cut for the threads of
- * a pool; NULL: it is not cut.
+ * Sizes and overlap as in math/gemm.h. Which way a product goes follows from its shape, from the BLAS as the host has set it, and
+ * from whether there is a pool, but not from its size. NULL for the pool: nothing is cut.
  */
 #ifndef BPI_MATH_PRODUCTS_H
 #define BPI_MATH_PRODUCTS_H
@@ -23,10 +24,15 @@ void bpi_product_forward(struct bp_threads_pool *pool, size_t batch, size_t n_ou
 /** What bpi_products_force_gemm() has set. */
 extern atomic_bool bpi_gemm_is_forced;
 
-/** Whether a batch of this many rows goes through own kernels. */
+static inline bool bpi_products_are_forced(void)
+{
+    return atomic_load_explicit(&bpi_gemm_is_forced, memory_order_relaxed);
+}
+
+/** Whether a batch of this many rows goes through the kernels for a single row. */
 static inline bool bpi_product_is_own(size_t batch)
 {
-    return batch == 1 && !atomic_load_explicit(&bpi_gemm_is_forced, memory_order_relaxed);
+    return batch == 1 && !bpi_products_are_forced();
 }
 
 /** z = W x + b, for one row, by own kernels; b may be NULL. */
@@ -45,7 +51,7 @@ void bpi_product_out(struct bp_threads_pool *pool, size_t batch, size_t n_out, s
 void bpi_product_back_and_update(struct bp_threads_pool *pool, size_t batch, size_t n_out, size_t n_in, bp_real alpha,
                                  const bp_real *dZ, const bp_real *A_in, bp_real *W, bp_real *dA_in);
 
-/** For tests: whether gemm.c does all products from now on, those of a single row too, in all threads. */
+/** For tests: whether gemm.c does all products from now on, instead of any own kernels, in all threads. */
 void bpi_products_force_gemm(bool forced);
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * One dense layer: Z = A_in W^T + 1 b^T, normalized, A_out = f(Z), dropped out, and the gradient of all of it.
- * Works on one layer and one batch; the walk over layers is in propagation.c, the BLAS calls in gemm.c.
+ * Works on one layer and one batch; the walk over layers is in propagation.c, the products are in products.c.
  */
 #include "net/layer.h"
 

@@ -182,7 +182,7 @@ OUT_OF_LINE static bp_status predict(const bp_network *net, bp_workspace *ws, co
 bp_status bp_predict(const bp_network *net, bp_workspace *ws, const bp_real *X, size_t batch, bp_real *Y)
 {
     if (!fit_together(net, ws, X, batch, Y))
-        return check_prediction(net, ws, X, batch, Y);
+        BPI_TRY(check_prediction(net, ws, X, batch, Y));
     ws->batch = 0; /* the hidden layers will hold this pass, the output layer another */
     ws->has_loss = false;
     if (!ws->small || net->scales_inputs || net->scales_outputs)

@@ -221,8 +221,7 @@ static size_t steps_at_once(const struct bp_trainer_run *run, const bp_progress 
         run->config.schedule.kind != BP_SCHEDULE_CONSTANT)
         return 0;
     const size_t left = at->steps - at->step, asked = left < most ? left : (size_t)most;
-    const size_t allowed =
-        batches->batch * MOST_AT_ONCE <= MOST_ROWS_AT_ONCE ? MOST_AT_ONCE : MOST_ROWS_AT_ONCE / batches->batch;
+    const size_t by_rows = MOST_ROWS_AT_ONCE / batches->batch, allowed = by_rows < MOST_AT_ONCE ? by_rows : MOST_AT_ONCE;
     const size_t n = asked < allowed ? asked : allowed;
     if (n == 0)
         return 0;
