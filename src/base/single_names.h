@@ -305,12 +305,16 @@
 #define bpi_rule_step bpfi_rule_step
 #define bpi_run_catch_up bpfi_run_catch_up
 #define bpi_run_diverged bpfi_run_diverged
+#define bpi_run_epochs bpfi_run_epochs
 #define bpi_run_fit_scaling bpfi_run_fit_scaling
 #define bpi_run_free bpfi_run_free
 #define bpi_run_make bpfi_run_make
 #define bpi_run_move bpfi_run_move
 #define bpi_run_not_finite bpfi_run_not_finite
 #define bpi_run_reason_to_stop bpfi_run_reason_to_stop
+#define bpi_run_set_rate bpfi_run_set_rate
+#define bpi_run_share_of_row bpfi_run_share_of_row
+#define bpi_run_step bpfi_run_step
 #define bpi_run_steps bpfi_run_steps
 #define bpi_run_take_back_scaling bpfi_run_take_back_scaling
 #define bpi_safetensors bpfi_safetensors
@@ -340,6 +344,7 @@
 #define bpi_slots bpfi_slots
 #define bpi_small_backward bpfi_small_backward
 #define bpi_small_batches bpfi_small_batches
+#define bpi_small_epochs bpfi_small_epochs
 #define bpi_small_errors bpfi_small_errors
 #define bpi_small_forward bpfi_small_forward
 #define bpi_small_is_normal bpfi_small_is_normal
@@ -374,6 +379,8 @@
 #define bpi_text_fail bpfi_text_fail
 #define bpi_text_open bpfi_text_open
 #define bpi_text_refuse_number bpfi_text_refuse_number
+#define bpi_total bpfi_total
+#define bpi_total_add bpfi_total_add
 #define bpi_train_check bpfi_train_check
 #define bpi_unscale_rows bpfi_unscale_rows
 #define bpi_utf8_is_valid bpfi_utf8_is_valid

@@ -11,6 +11,7 @@
 #include "base/real.h"
 
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 #if defined(__GNUC__) && (defined(__clang__) || __GNUC__ >= 12)
@@ -18,6 +19,11 @@
 #define LANES 4
 typedef bp_real vector __attribute__((vector_size(LANES * sizeof(bp_real))));
 typedef double vector_of_doubles __attribute__((vector_size(LANES * sizeof(double))));
+#ifdef BACKPROP_SINGLE
+typedef int32_t vector_of_bits __attribute__((vector_size(LANES * sizeof(int32_t))));
+#else
+typedef int64_t vector_of_bits __attribute__((vector_size(LANES * sizeof(int64_t))));
+#endif
 #else
 #define HAS_LANES 0
 #define LANES 1
@@ -136,24 +142,30 @@ static inline vector keep_first_lanes(vector v, size_t n)
 /* v in the lanes in which x is above 0, else 0. */
 static inline vector where_positive(vector x, vector v)
 {
-    bp_real at[LANES], kept[LANES];
-    memcpy(at, &x, sizeof x);
-    memcpy(kept, &v, sizeof v);
-    for (size_t lane = 0; lane < LANES; lane++)
-        kept[lane] = at[lane] > (bp_real)0 ? kept[lane] : (bp_real)0;
-    return vector_at(kept);
+#if HAS_LANES
+    return (vector)((vector_of_bits)v & (x > spread((bp_real)0)));
+#else
+    return x > (bp_real)0 ? v : (bp_real)0;
+#endif
+}
+
+/* 0 in the lanes in which v is below 0; a NaN stays. */
+static inline vector without_negatives(vector v)
+{
+#if HAS_LANES
+    return (vector)((vector_of_bits)v & ~(v < spread((bp_real)0)));
+#else
+    return v < (bp_real)0 ? (bp_real)0 : v;
+#endif
 }
 
 static inline vector_of_doubles doubles_of(vector v)
 {
-    bp_real x[LANES];
-    double d[LANES];
-    vector_of_doubles doubles;
-    memcpy(x, &v, sizeof v);
-    for (size_t lane = 0; lane < LANES; lane++)
-        d[lane] = (double)x[lane];
-    memcpy(&doubles, d, sizeof doubles);
-    return doubles;
+#if HAS_LANES
+    return __builtin_convertvector(v, vector_of_doubles);
+#else
+    return (double)v;
+#endif
 }
 
 /* The sums of the lanes of LANES vectors. */

@@ -68,3 +68,9 @@ size_t bpi_small_steps(const bp_network *net, const struct bpi_small_batches *ba
 {
     return walks()->steps(net, batches, sink, L);
 }
+
+size_t bpi_small_epochs(const bp_network *net, const struct bpi_small_batches *batches, size_t n,
+                        const struct bpi_sink *sink, double *L)
+{
+    return walks()->epochs(net, batches, n, sink, L);
+}

@@ -61,4 +61,14 @@ struct bpi_small_batches {
 size_t bpi_small_steps(const bp_network *net, const struct bpi_small_batches *batches, const struct bpi_sink *sink,
                        double *L);
 
+/**
+ * The same n times over: epochs of plain descent. Ends early, too, after an epoch that is not the last and leaves what
+ * bpi_small_is_normal() asks to look at.
+ *
+ * @param L  n times batches->n losses
+ * @return how many batches were done; if not all, L[that] is the loss that is not finite, or 0 at the end of such an epoch
+ */
+size_t bpi_small_epochs(const bp_network *net, const struct bpi_small_batches *batches, size_t n,
+                        const struct bpi_sink *sink, double *L);
+
 #endif

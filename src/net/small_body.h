@@ -63,14 +63,8 @@ static inline const bp_layer *last_layer(const bp_network *net)
         return v;                                                                                                          \
     }
 
-static inline bp_real relu_of(bp_real z)
-{
-    return z < (bp_real)0 ? (bp_real)0 : z;
-}
-
 IN_EACH_LANE(sigmoid_of)
 IN_EACH_LANE(tanh_of)
-IN_EACH_LANE(relu_of)
 
 /* Those that most small networks are made of stand here, operation by operation as the kernels do them; the others are called. */
 static inline bool is_here(bp_activation activation)
@@ -84,7 +78,7 @@ static IN_LINE vector apply_here(bp_activation activation, vector z)
         return sigmoid_of_in_each_lane(z);
     if (activation == BP_TANH)
         return tanh_of_in_each_lane(z);
-    return activation == BP_RELU ? relu_of_in_each_lane(z) : z;
+    return activation == BP_RELU ? without_negatives(z) : z;
 }
 
 OUT_OF_LINE static vector apply_kernel(const bp_layer *layer, vector z)
@@ -922,12 +916,30 @@ static bool is_normal(const bp_network *net)
     return true;
 }
 
+/* ---- Epochs ---------------------------------------------------------------------------------------------------------- */
+
+static size_t epochs(const bp_network *net, const struct bpi_small_batches *batches, size_t n, const struct bpi_sink *sink,
+                     double *L)
+{
+    for (size_t done = 0, all = n * batches->n;;) {
+        const size_t of_epoch = steps(net, batches, sink, L + done);
+        done += of_epoch;
+        if (of_epoch < batches->n || done == all)
+            return done;
+        if (!is_normal(net)) {
+            L[done] = 0;
+            return done;
+        }
+    }
+}
+
 const struct bpi_small_walks SMALL_WALKS = {
     .predict = predict,
     .forward = forward,
     .backward = backward,
     .is_normal = is_normal,
     .steps = steps,
+    .epochs = epochs,
 };
 
 // NOLINTEND(clang-analyzer-core.*)

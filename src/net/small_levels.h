@@ -26,6 +26,8 @@ struct bpi_small_walks {
     void (*backward)(const bp_network *net, const struct bpi_small_errors *errors, const struct bpi_sink *sink);
     bool (*is_normal)(const bp_network *net);
     size_t (*steps)(const bp_network *net, const struct bpi_small_batches *batches, const struct bpi_sink *sink, double *L);
+    size_t (*epochs)(const bp_network *net, const struct bpi_small_batches *batches, size_t n, const struct bpi_sink *sink,
+                     double *L);
 };
 
 extern const struct bpi_small_walks bpi_small_walks_plain, bpi_small_walks_avx2, bpi_small_walks_avx512;

@@ -31,8 +31,8 @@ struct bpi_position bpi_position_of(const bp_trainer *trainer)
         .step = run->next_row != 0 ? at->step : 0,
         .loss = (double)at->loss,
         .learning_rate = (double)at->learning_rate,
-        .epoch_loss = run->epoch_loss,
-        .epoch_weight = run->epoch_weight,
+        .epoch_loss = run->epoch_total.loss,
+        .epoch_weight = run->epoch_total.weight,
         .best_epoch = at->best_epoch,
         .best_loss = run->best_loss,
         .loss_to_beat = run->loss_to_beat,
@@ -293,8 +293,7 @@ static void apply_to_run(const struct bpi_position *position, struct bp_trainer_
     run->n_steps_done = (uint64_t)n_epochs * steps + step;
     run->next_row = is_whole ? run->batches.n_rows : step * run->accumulate * run->batches.batch;
     run->ws.pass = (uint64_t)n_epochs * batches + (is_whole ? batches : step * run->accumulate);
-    run->epoch_loss = position->epoch_loss;
-    run->epoch_weight = position->epoch_weight;
+    run->epoch_total = (struct bpi_total){ position->epoch_loss, position->epoch_weight };
     run->best_loss = position->best_loss;
     run->loss_to_beat = position->loss_to_beat;
     run->epochs_without_improvement = (size_t)position->epochs_without_improvement;

@@ -7,12 +7,13 @@
 #include "base/status.h"
 #include "net/small.h"
 #include "optim/optimizer.h"
+#include "train/at_once.h"
 #include "train/snapshot.h"
 #include "train/step.h"
 
 static void begin_epoch(struct bp_trainer_run *run, bp_progress *at)
 {
-    run->epoch_loss = run->epoch_weight = 0;
+    run->epoch_total = (struct bpi_total){ 0 };
     at->net = run->net; /* best_epoch stays; one by one, since compilers clear a whole struct slowly */
     at->epoch = run->n_epochs_done + 1;
     at->epochs = run->epochs;
@@ -154,9 +155,12 @@ static bp_status take_steps(struct bp_trainer_run *run, bp_progress *at, uint64_
 
 bp_status bpi_run_move(struct bp_trainer_run *run, bp_progress *at, bp_train_report *report, uint64_t most)
 {
-    if (run->next_row == 0)
+    bool at_end = false;
+    if (run->next_row == 0) {
         begin_epoch(run, at);
-    const bp_status status = take_steps(run, at, most);
+        at_end = bpi_run_epochs(run, at, report, most);
+    }
+    const bp_status status = at_end ? BP_OK : take_steps(run, at, most);
     report->n_steps = run->n_steps_done;
     BPI_TRY(status);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The smallest move of a run: steps of one epoch, with the epoch that they begin or end.
+ * The smallest move of a run: steps of one epoch, with the epoch that they begin or end, or several small epochs.
  */
 #ifndef BPI_TRAIN_EPOCH_H
 #define BPI_TRAIN_EPOCH_H
@@ -10,8 +10,8 @@
 #include "train/run.h"
 
 /**
- * Does up to `most` steps of one epoch, at least one, and what belongs to them: callbacks, validation, history. Ends early where
- * the epoch does, after a step that on_step is called for, and when the run is cancelled. Sets report->reason if training ends.
+ * Does up to `most` steps, at least one, and what belongs to them: callbacks, validation, history. Ends early where an epoch does,
+ * after a step that on_step is called for, and when the run is cancelled. Sets report->reason if training ends.
  */
 bp_status bpi_run_move(struct bp_trainer_run *run, bp_progress *at, bp_train_report *report, uint64_t most);
 

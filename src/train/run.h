@@ -21,6 +21,7 @@
 #include "backprop/workspace.h"
 #include "train/batches.h"
 #include "train/evaluation.h"
+#include "train/total.h"
 
 /** Numbers of network and optimizer as they were at some time. An array is NULL where there are no numbers. */
 struct bpi_snapshot {
@@ -65,8 +66,8 @@ struct bp_trainer_run {
     size_t n_epochs_done;
     uint64_t n_steps_done;
 
-    size_t next_row;                 /**< of the epoch that is under way; 0: none is. All rows: its end is to come */
-    double epoch_loss, epoch_weight; /**< of this epoch so far: mean or sum of the losses, and what its rows weigh */
+    size_t next_row;              /**< of the epoch that is under way; 0: none is. All rows: its end is to come */
+    struct bpi_total epoch_total; /**< of this epoch so far */
     atomic_bool is_cancelled;
 };
 

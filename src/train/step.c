@@ -38,7 +38,7 @@ static double scheduled_rate(const struct bp_trainer_run *run)
     return bp_schedule_rate(schedule, run->base_rate, schedule->by_epoch ? run->n_epochs_done : run->n_steps_done);
 }
 
-static bp_status set_learning_rate(struct bp_trainer_run *run, bp_progress *at)
+bp_status bpi_run_set_rate(struct bp_trainer_run *run, bp_progress *at)
 {
     at->learning_rate = (bp_real)scheduled_rate(run);
     if (!(at->learning_rate >= (bp_real)0) || !isfinite(at->learning_rate))
@@ -51,25 +51,9 @@ static bp_status set_learning_rate(struct bp_trainer_run *run, bp_progress *at)
 
 /* ---- Its batches ----------------------------------------------------------------------------------------------------- */
 
-/* What batches have come to: the mean of their losses or the sum, and their weight. */
-struct total {
-    double loss, weight;
-};
-
 static bool is_mean(const struct bp_trainer_run *run)
 {
     return run->config.loss.reduction == BP_REDUCE_MEAN;
-}
-
-/* Adds a batch. A mean is moved on by the batch's share, so that weights of any size neither overflow nor vanish. */
-static void add_batch(const struct bp_trainer_run *run, double L, double weight, struct total *total)
-{
-    const double all = total->weight + weight;
-    if (!is_mean(run))
-        total->loss += L;
-    else if (all > 0)
-        total->loss += (L - total->loss) * (weight / all);
-    total->weight = all;
 }
 
 /* Mixes the run's seed with the number of a pass, for noise that depends on nothing else. */
@@ -118,8 +102,8 @@ static struct bpi_sink sink_of_batch(struct bp_trainer_run *run, double before, 
 }
 
 /* Forward, loss and backward of the next n rows. */
-static bp_status learn(struct bp_trainer_run *run, bp_progress *at, size_t n, const struct total *before, bool is_first,
-                       struct total *batch)
+static bp_status learn(struct bp_trainer_run *run, bp_progress *at, size_t n, const struct bpi_total *before, bool is_first,
+                       struct bpi_total *batch)
 {
     bp_real L = 0;
     BPI_TRY(pass(run, at, n, &L, &batch->weight));
@@ -131,14 +115,14 @@ static bp_status learn(struct bp_trainer_run *run, bp_progress *at, size_t n, co
     return bp_network_update_state(run->net, &run->ws);
 }
 
-static double share_of_row(const struct bp_trainer_run *run, size_t n)
+double bpi_run_share_of_row(const struct bp_trainer_run *run, size_t n)
 {
     return is_mean(run) ? 1 / (double)n : 1;
 }
 
 /* The same for a small network, in one call: see run->small. Its rows weigh 1 each. */
-static bp_status learn_at_once(struct bp_trainer_run *run, bp_progress *at, size_t n, const struct total *before,
-                               bool is_first, struct total *batch)
+static bp_status learn_at_once(struct bp_trainer_run *run, bp_progress *at, size_t n, const struct bpi_total *before,
+                               bool is_first, struct bpi_total *batch)
 {
     const bp_real *X;
     bp_targets T;
@@ -147,7 +131,8 @@ static bp_status learn_at_once(struct bp_trainer_run *run, bp_progress *at, size
     batch->weight = (double)n;
     const struct bpi_sink sink = sink_of_batch(run, before->weight, batch->weight, is_first);
     double loss;
-    (void)bpi_small_steps(run->net, &(struct bpi_small_batches){ 1, n, X, T.values, share_of_row(run, n) }, &sink, &loss);
+    (void)bpi_small_steps(run->net, &(struct bpi_small_batches){ 1, n, X, T.values, bpi_run_share_of_row(run, n) }, &sink,
+                          &loss);
     const bp_real L = (bp_real)loss;
     batch->loss = (double)L;
     if (!isfinite(L)) {
@@ -160,107 +145,38 @@ static bp_status learn_at_once(struct bp_trainer_run *run, bp_progress *at, size
 }
 
 /* One batch: its gradient in run->grad, or for plain descent the update itself. */
-static bp_status take_batch(struct bp_trainer_run *run, bp_progress *at, struct total *total, bool is_first)
+static bp_status take_batch(struct bp_trainer_run *run, bp_progress *at, struct bpi_total *total, bool is_first)
 {
-    struct total batch = { 0 };
+    struct bpi_total batch = { 0 };
     const size_t n = bpi_batches_size(&run->batches, run->next_row);
     BPI_TRY((run->small ? learn_at_once : learn)(run, at, n, total, is_first, &batch));
     run->next_row += n;
     at->rows_done += n;
-    add_batch(run, batch.loss, batch.weight, total);
+    bpi_total_add(total, run->config.loss.reduction, batch.loss, batch.weight);
     at->loss = (bp_real)(is_first ? batch.loss : total->loss);
     return BP_OK;
 }
 
-static bp_status take_batches(struct bp_trainer_run *run, bp_progress *at, struct total *total)
+static bp_status take_batches(struct bp_trainer_run *run, bp_progress *at, struct bpi_total *total)
 {
     for (size_t i = 0; i < run->accumulate && run->next_row < run->batches.n_rows; i++)
         BPI_TRY(take_batch(run, at, total, i == 0));
     return BP_OK;
 }
 
-/* What a step has come to. */
-static void add_step(struct bp_trainer_run *run, const struct total *step)
+bp_status bpi_run_step(struct bp_trainer_run *run, bp_progress *at)
 {
-    struct total epoch = { run->epoch_loss, run->epoch_weight };
-    add_batch(run, step->loss, step->weight, &epoch);
-    run->epoch_loss = epoch.loss;
-    run->epoch_weight = epoch.weight;
-    run->n_steps_done++;
-}
-
-static bp_status take_step(struct bp_trainer_run *run, bp_progress *at)
-{
-    struct total total = { 0 };
+    struct bpi_total total = { 0 };
     at->step++;
-    BPI_TRY(set_learning_rate(run, at));
+    BPI_TRY(bpi_run_set_rate(run, at));
     BPI_TRY(take_batches(run, at, &total));
 
-    add_step(run, &total);
-    at->epoch_loss = (bp_real)run->epoch_loss;
+    bpi_total_add(&run->epoch_total, run->config.loss.reduction, total.loss, total.weight);
+    run->n_steps_done++;
+    at->epoch_loss = (bp_real)run->epoch_total.loss;
     if (run->plain)
         return BP_OK;
     const bp_status status = bpi_optimizer_step(run->opt, &run->net->parameters, run->grad, at->loss,
                                                 run->config.threads != NULL ? run->config.threads->pool : NULL);
     return status == BP_ERR_NONFINITE ? bpi_run_diverged(run, at, "the gradient is") : status;
-}
-
-/* ---- Many at once ---------------------------------------------------------------------------------------------------- */
-
-/* In steps, and in rows: some microseconds, for which one who cancels the run can wait. */
-enum { MOST_AT_ONCE = 32, MOST_ROWS_AT_ONCE = 128 };
-
-/*
- * How many steps a small network can take in one call: as many as there are whole batches left, where they lie in the user's arrays
- * and nothing happens between steps. 0: none.
- */
-static size_t steps_at_once(const struct bp_trainer_run *run, const bp_progress *at, uint64_t most)
-{
-    const struct bpi_batches *batches = &run->batches;
-    if (!run->small || !run->plain || !batches->is_direct || run->config.on_step != NULL ||
-        run->config.schedule.kind != BP_SCHEDULE_CONSTANT)
-        return 0;
-    const size_t left = at->steps - at->step, asked = left < most ? left : (size_t)most;
-    const size_t by_rows = MOST_ROWS_AT_ONCE / batches->batch, allowed = by_rows < MOST_AT_ONCE ? by_rows : MOST_AT_ONCE;
-    const size_t n = asked < allowed ? asked : allowed;
-    if (n == 0)
-        return 0;
-    return n * batches->batch <= batches->n_rows - run->next_row ? n : n - 1; /* the last batch may be a smaller one */
-}
-
-/* The same as n times take_step(), to the bit. */
-static bp_status take_small_steps(struct bp_trainer_run *run, bp_progress *at, size_t n)
-{
-    double L[MOST_AT_ONCE];
-    const size_t batch = run->batches.batch;
-    struct bpi_small_batches batches = { .n = n, .batch = batch, .share = share_of_row(run, batch) };
-    bp_targets T;
-    at->step++;
-    BPI_TRY(set_learning_rate(run, at));
-    BPI_TRY(bpi_batches_get(&run->batches, run->next_row, n * batch, 0, &batches.X, &T));
-    batches.T = T.values;
-    const struct bpi_sink sink = sink_of_batch(run, 0, (double)batch, true);
-    const size_t done = bpi_small_steps(run->net, &batches, &sink, L);
-
-    for (size_t i = 0; i < done; i++)
-        add_step(run, &(struct total){ (double)(bp_real)L[i], (double)batch });
-    run->next_row += done * batch;
-    run->ws.pass += done;
-    run->opt->n_steps += done; /* plain descent has nothing else that begins with a step */
-    at->step += done - 1;
-    at->rows_done += done * batch;
-    at->loss = done > 0 ? (bp_real)L[done - 1] : at->loss;
-    at->epoch_loss = (bp_real)run->epoch_loss;
-    if (done == n)
-        return BP_OK;
-    at->step++;
-    run->ws.pass++;
-    at->loss = (bp_real)L[done];
-    return bpi_run_diverged(run, at, "the loss is");
-}
-
-bp_status bpi_run_steps(struct bp_trainer_run *run, bp_progress *at, uint64_t most)
-{
-    const size_t n = steps_at_once(run, at, most);
-    return n > 0 ? take_small_steps(run, at, n) : take_step(run, at);
 }
