@@ -206,8 +206,7 @@ static inline bp_real sigmoid_of(bp_real x)
     const bp_real p = MULTIPLY_ADD(is.r * is.r, exp_rest(is.r), is.r);
     const word half = is.shifted >> 1; /* shifting up drops what does not belong to k */
     const bp_real one = real_of(((word)2 * BIAS - half) << MANTISSA), power = real_of((is.shifted - half) << MANTISSA);
-    const bp_real larger = power > one ? power : one, smaller = power > one ? one : power;
-    const bp_real sum = larger + smaller, lost = smaller - (sum - larger); /* while p is not there yet */
+    const bp_real sum = one + power, lost = one - (sum - power); /* while p is not there yet */
     const bp_real q = one / (MULTIPLY_ADD(power, p, lost) + sum), end = x > (bp_real)0 ? (bp_real)1 : (bp_real)0;
     return BPI_FABS(x) > SIGMOID_ENDS ? end : q; /* a NaN stays one */
 }

@@ -166,12 +166,17 @@ OUT_OF_LINE static bp_status check_prediction(const bp_network *net, const bp_wo
     return check_batch(function, ws, batch);
 }
 
+/* What the quick way has not done. */
 OUT_OF_LINE static bp_status predict(const bp_network *net, bp_workspace *ws, const bp_real *X, size_t batch, bp_real *Y)
 {
+    if (!fit_together(net, ws, X, batch, Y))
+        BPI_TRY(check_prediction(net, ws, X, batch, Y));
+    ws->batch = 0; /* the hidden layers will hold this pass, the output layer another */
+    ws->has_loss = false;
     if (net->scales_inputs)
         bpi_scale_rows(batch, net->n_in, net->in_center, net->in_scale, X, ws->scaled_X);
     if (ws->small)
-        bpi_small_predict(net, batch, net->scales_inputs ? ws->scaled_X : X, Y);
+        (void)bpi_small_predict(net, batch, net->scales_inputs ? ws->scaled_X : X, Y);
     else
         predict_by_layers(net, ws, net->scales_inputs ? ws->scaled_X : X, batch, Y);
     if (net->scales_outputs)
@@ -181,14 +186,11 @@ OUT_OF_LINE static bp_status predict(const bp_network *net, bp_workspace *ws, co
 
 bp_status bp_predict(const bp_network *net, bp_workspace *ws, const bp_real *X, size_t batch, bp_real *Y)
 {
-    if (!fit_together(net, ws, X, batch, Y))
-        BPI_TRY(check_prediction(net, ws, X, batch, Y));
-    ws->batch = 0; /* the hidden layers will hold this pass, the output layer another */
-    ws->has_loss = false;
-    if (!ws->small || net->scales_inputs || net->scales_outputs)
+    if (!fit_together(net, ws, X, batch, Y) || !ws->small || net->scales_inputs || net->scales_outputs)
         return predict(net, ws, X, batch, Y);
-    bpi_small_predict(net, batch, X, Y);
-    return BP_OK;
+    ws->batch = 0;
+    ws->has_loss = false;
+    return bpi_small_predict(net, batch, X, Y);
 }
 
 /* ---- Loss ------------------------------------------------------------------------------------------------------------ */

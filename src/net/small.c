@@ -43,9 +43,9 @@ bool bpi_network_is_small(const bp_network *net)
     return bpi_product_is_own(1);
 }
 
-void bpi_small_predict(const bp_network *net, size_t batch, const bp_real *X, bp_real *Y)
+bp_status bpi_small_predict(const bp_network *net, size_t batch, const bp_real *X, bp_real *Y)
 {
-    walks()->predict(net, batch, X, Y);
+    return walks()->predict(net, batch, X, Y);
 }
 
 void bpi_small_forward(const bp_network *net, const bp_workspace *ws)

@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "backprop/network.h"
+#include "backprop/status.h"
 #include "backprop/workspace.h"
 #include "net/layer.h"
 
@@ -20,8 +21,8 @@
  */
 bool bpi_network_is_small(const bp_network *net);
 
-/** Y = what a small network makes of X, in its own units. */
-void bpi_small_predict(const bp_network *net, size_t batch, const bp_real *X, bp_real *Y);
+/** Y = what a small network makes of X, in its own units. BP_OK: it is the last that bp_predict() calls. */
+bp_status bpi_small_predict(const bp_network *net, size_t batch, const bp_real *X, bp_real *Y);
 
 /** Fills Z and F of the workspace from its X and batch: bp_network_forward() of a small network. */
 void bpi_small_forward(const bp_network *net, const bp_workspace *ws);

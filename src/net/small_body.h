@@ -358,30 +358,28 @@ static IN_LINE void descend_narrow(const bp_network *net, const vector *A, vecto
     }
 }
 
-OUT_OF_LINE static void predict_wide_row(const bp_network *net, const bp_real *x, bp_real *y)
+OUT_OF_LINE static bp_status predict_wide_row(const bp_network *net, const bp_real *x, bp_real *y)
 {
     struct values v;
     take_row(net->n_in, x, v.A);
     const size_t out = forward_row(net, &v);
     put_row(net->n_out, &v.A[out], y);
+    return BP_OK;
 }
 
 /* Finds out on the way whether the network is narrow: nothing is lost if not, but a layer or two of it. */
-static inline void predict_row(const bp_network *net, const bp_real *x, bp_real *y)
+static inline bp_status predict_row(const bp_network *net, const bp_real *x, bp_real *y)
 {
-    if (net->n_in > LANES) {
-        predict_wide_row(net, x, y);
-        return;
-    }
+    if (net->n_in > LANES)
+        return predict_wide_row(net, x, y);
     vector a = first_lanes(x, net->n_in);
     for (const bp_layer *layer = net->layers, *end = layer + net->n_layers; layer < end; layer++) {
-        if (layer->n_out > LANES || !is_here(layer->activation)) {
-            predict_wide_row(net, x, y);
-            return;
-        }
+        if (layer->n_out > LANES || !is_here(layer->activation))
+            return predict_wide_row(net, x, y);
         a = apply_here(layer->activation, begin_units(layer, 0, a));
     }
     put_first_lanes(y, net->n_out, a);
+    return BP_OK;
 }
 
 /* ---- A batch: forward ------------------------------------------------------------------------------------------------ */
@@ -652,18 +650,16 @@ OUT_OF_LINE static void descend_narrow_rows(const bp_network *net, const vector 
 
 /* ---- Predictions, and the passes one by one -------------------------------------------------------------------------- */
 
-OUT_OF_LINE static void predict_batch(const bp_network *net, size_t batch, const bp_real *X, bp_real *Y)
+OUT_OF_LINE static bp_status predict_batch(const bp_network *net, size_t batch, const bp_real *X, bp_real *Y)
 {
     for (struct stretch at = { 0 }; next(&at, batch);)
         predict_rows(net, at, X, Y);
+    return BP_OK;
 }
 
-static void predict(const bp_network *net, size_t batch, const bp_real *X, bp_real *Y)
+static bp_status predict(const bp_network *net, size_t batch, const bp_real *X, bp_real *Y)
 {
-    if (batch == 1)
-        predict_row(net, X, Y);
-    else
-        predict_batch(net, batch, X, Y);
+    return batch == 1 ? predict_row(net, X, Y) : predict_batch(net, batch, X, Y);
 }
 
 /* Z before A: where they share an array A is what stays. */

@@ -21,7 +21,7 @@ enum { BPI_SMALL_UNITS = 32, BPI_SMALL_PARAMS = 192, BPI_SMALL_LAYERS = 8 };
 
 /** The functions of small.h. */
 struct bpi_small_walks {
-    void (*predict)(const bp_network *net, size_t batch, const bp_real *X, bp_real *Y);
+    bp_status (*predict)(const bp_network *net, size_t batch, const bp_real *X, bp_real *Y);
     void (*forward)(const bp_network *net, const bp_workspace *ws);
     void (*backward)(const bp_network *net, const struct bpi_small_errors *errors, const struct bpi_sink *sink);
     bool (*is_normal)(const bp_network *net);
