@@ -8,7 +8,7 @@
  * stays in the first cache while all rows go past it. Which factor of a layer's product is which:
  *
  *   Z = A_in W^T       the left one is W and the tile is one of Z^T: so W, the larger matrix, is read as it lies, and what has to be
- *                      transposed are the rows of the batch
+ *                      transposed are the rows of the batch. Where those are more, the left one is A_in, and W is transposed
  *   dA_in = dZ W       the left one is dZ
  *   dW = dZ^T A_in     the left one is dZ^T
  *
@@ -295,23 +295,41 @@ static void turn_panel(size_t depth, size_t n, size_t width, const bp_real *from
 /* A product as its tiles see it: of C, or of C^T. */
 struct plan {
     const struct bpi_product *product;
-    bool turned; /* it is C^T */
+    bool turned;       /* it is C^T */
+    bool turns_panels; /* the right factor comes to them by columns */
     size_t rows, columns, left_row, left_step;
-    const bp_real *left;
+    const bp_real *left, *right;
+    size_t right_row;
 };
+
+/* Whether it takes less to turn all of W than the rows of the batch and what they become. */
+static bool is_better_by_W(const struct bpi_product *p)
+{
+    return p->n >= VECTOR && p->n * p->k <= p->m * (p->n + p->k);
+}
 
 static struct plan plan_of(const struct bpi_product *p)
 {
-    if (p->form == BPI_NT)
-        return (struct plan){ p, true, .rows = p->n, .columns = p->m, .left = p->B, .left_row = p->ldb, .left_step = 1 };
-    const bool is_nn = p->form == BPI_NN;
-    return (struct plan){ p,
-                          false,
-                          .rows = p->m,
-                          .columns = p->n,
-                          .left = p->A,
-                          .left_row = is_nn ? p->lda : 1,
-                          .left_step = is_nn ? 1 : p->lda };
+    const bool turned = p->form == BPI_NT && !is_better_by_W(p);
+    struct plan plan = { .product = p,
+                         .turned = turned,
+                         .turns_panels = p->form == BPI_NT,
+                         .rows = p->m,
+                         .columns = p->n,
+                         .left = p->A,
+                         .left_row = p->form == BPI_TN ? 1 : p->lda,
+                         .left_step = p->form == BPI_TN ? p->lda : 1,
+                         .right = p->B,
+                         .right_row = p->ldb };
+    if (turned) {
+        plan.rows = p->n;
+        plan.columns = p->m;
+        plan.left = p->B;
+        plan.left_row = p->ldb;
+        plan.right = p->A;
+        plan.right_row = p->lda;
+    }
+    return plan;
 }
 
 /* Where the i-th of n_parts begins, of n that are shared out evenly. */
@@ -333,20 +351,19 @@ struct stretch {
 /* The right numbers as they are, if reading them again and again is not worse than copying them, or from the panel. */
 static void set_right(const struct plan *plan, const struct stretch *s, bp_real *panel, struct tile *t)
 {
-    const struct bpi_product *p = plan->product;
-    const size_t whole = s->vectors * VECTOR;
+    const size_t whole = s->vectors * VECTOR, row = plan->right_row;
     t->right = panel;
     t->right_step = whole;
-    if (plan->turned) {
-        turn_panel(s->depth, s->width, whole, p->A + s->column * p->lda + s->first, p->lda, panel);
+    if (plan->turns_panels) {
+        turn_panel(s->depth, s->width, whole, plan->right + s->column * row + s->first, row, panel);
         return;
     }
-    const bp_real *right = p->B + s->first * p->ldb + s->column;
-    if (s->width == whole && (plan->rows <= FEW_ROWS || s->depth * p->ldb <= NEAR)) {
+    const bp_real *right = plan->right + s->first * row + s->column;
+    if (s->width == whole && (plan->rows <= FEW_ROWS || s->depth * row <= NEAR)) {
         t->right = right;
-        t->right_step = p->ldb;
+        t->right_step = row;
     } else {
-        copy_panel(s->depth, s->width, whole, right, p->ldb, panel);
+        copy_panel(s->depth, s->width, whole, right, row, panel);
     }
 }
 
