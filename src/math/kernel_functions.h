@@ -79,24 +79,38 @@ static inline bp_real real_of(word bits)
     return x;
 }
 
-/* Q(r) = (e^r - 1 - r) / r^2. Sums of pairs, not Horner's rule: a chain a third as long. */
-static inline bp_real exp_rest(bp_real r)
+/*
+ * Q(r) = (e^r - 1 - r) / r^2 in two parts, low + rise high with rise = r^2 or r^4, of which none waits for the other. Sums of pairs, not
+ * Horner's rule: a chain a third as long.
+ */
+struct exp_parts {
+    bp_real r2, low, rise, high;
+};
+
+static inline struct exp_parts exp_parts(bp_real r)
 {
-    const bp_real r2 = r * r, r4 = r2 * r2;
+    const bp_real r2 = r * r;
 #ifdef BACKPROP_SINGLE
-    const bp_real low = MULTIPLY_ADD(r, 0x1.555556p-3F, 0x1.000000p-1F);
-    const bp_real middle = MULTIPLY_ADD(r, 0x1.111092p-7F, 0x1.5554b4p-5F);
-    const bp_real high = MULTIPLY_ADD(r, 0x1.a19e4cp-13F, 0x1.6d6facp-10F);
-    return MULTIPLY_ADD(r4, high, MULTIPLY_ADD(r2, middle, low));
+    const bp_real c0 = MULTIPLY_ADD(r, 0x1.555556p-3F, 0x1.000000p-1F);
+    const bp_real c2 = MULTIPLY_ADD(r, 0x1.111092p-7F, 0x1.5554b4p-5F);
+    const bp_real c4 = MULTIPLY_ADD(r, 0x1.a19e4cp-13F, 0x1.6d6facp-10F);
+    return (struct exp_parts){ r2, c0, r2, MULTIPLY_ADD(r2, c4, c2) };
 #else
+    const bp_real r4 = r2 * r2;
     const bp_real c0 = MULTIPLY_ADD(r, 0x1.5555555555559p-3, 0x1.0000000000000p-1);
     const bp_real c2 = MULTIPLY_ADD(r, 0x1.111111110f804p-7, 0x1.555555555555ap-5);
     const bp_real c4 = MULTIPLY_ADD(r, 0x1.a01a01af6a2cfp-13, 0x1.6c16c16c1469dp-10);
     const bp_real c6 = MULTIPLY_ADD(r, 0x1.71ddf971eed3cp-19, 0x1.a01a01b018ce5p-16);
     const bp_real c8 = MULTIPLY_ADD(r, 0x1.af5cec851a989p-26, 0x1.27e4c6d0b86d3p-22);
     const bp_real high = MULTIPLY_ADD(r4, MULTIPLY_ADD(r2, 0x1.1f93b7742ad67p-29, c8), MULTIPLY_ADD(r2, c6, c4));
-    return MULTIPLY_ADD(r4, high, MULTIPLY_ADD(r2, c2, c0));
+    return (struct exp_parts){ r2, MULTIPLY_ADD(r2, c2, c0), r4, high };
 #endif
+}
+
+static inline bp_real exp_rest(bp_real r)
+{
+    const struct exp_parts q = exp_parts(r);
+    return MULTIPLY_ADD(q.rise, q.high, q.low);
 }
 
 /* x = k ln 2 + r; r and e^r - 1 - r; and `shifted`, which has k + bias in its last bits. */
@@ -203,12 +217,13 @@ static inline bp_real tanh_of(bp_real x)
 static inline bp_real sigmoid_of(bp_real x)
 {
     const struct reduced is = reduce(-x, 2 * BIAS);
-    const bp_real p = MULTIPLY_ADD(is.r * is.r, exp_rest(is.r), is.r);
+    const struct exp_parts q = exp_parts(is.r);
+    const bp_real p = MULTIPLY_ADD(q.rise * q.r2, q.high, MULTIPLY_ADD(q.r2, q.low, is.r)); /* a shorter chain than by Q */
     const word half = is.shifted >> 1; /* shifting up drops what does not belong to k */
     const bp_real one = real_of(((word)2 * BIAS - half) << MANTISSA), power = real_of((is.shifted - half) << MANTISSA);
     const bp_real sum = one + power, lost = one - (sum - power); /* while p is not there yet */
-    const bp_real q = one / (MULTIPLY_ADD(power, p, lost) + sum), end = x > (bp_real)0 ? (bp_real)1 : (bp_real)0;
-    return BPI_FABS(x) > SIGMOID_ENDS ? end : q; /* a NaN stays one */
+    const bp_real y = one / (MULTIPLY_ADD(power, p, lost) + sum), end = x > (bp_real)0 ? (bp_real)1 : (bp_real)0;
+    return BPI_FABS(x) > SIGMOID_ENDS ? end : y; /* a NaN stays one */
 }
 
 /* log(1 + e) for e from 0 to 1: 2 artanh(s), s = e / (2 + e) <= 1/3. */

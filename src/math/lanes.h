@@ -14,6 +14,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#ifdef __FMA__
+#include <immintrin.h>
+#endif
+
 #if defined(__GNUC__) && (defined(__clang__) || __GNUC__ >= 12)
 #define HAS_LANES 1
 #define LANES 4
@@ -61,6 +65,18 @@ static inline vector spread_lane(vector v, size_t lane, size_t n)
 #else
     (void)lane, (void)n;
     return v;
+#endif
+}
+
+/* a b + c, rounded once where the instruction set has that. */
+static inline vector multiply_add(vector a, vector b, vector c)
+{
+#if HAS_LANES && defined(__FMA__) && defined(BACKPROP_SINGLE)
+    return (vector)_mm_fmadd_ps((__m128)a, (__m128)b, (__m128)c);
+#elif HAS_LANES && defined(__FMA__)
+    return (vector)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c);
+#else
+    return a * b + c;
 #endif
 }
 

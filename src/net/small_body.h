@@ -145,26 +145,26 @@ static IN_LINE void put_gradient(const struct bpi_sink *sink, size_t n, vector g
 /* z += W a for n rows of W, that begin at w, and the first `left` numbers of a. */
 static IN_LINE vector add_product(vector z, size_t n, const bp_real *w, size_t n_in, size_t left, vector a)
 {
-    z += gather_lanes(w, n_in, n) * spread_lane(a, 0, n);
+    z = multiply_add(gather_lanes(w, n_in, n), spread_lane(a, 0, n), z);
     if (LANES > 1 && left > 1)
-        z += gather_lanes(w + 1, n_in, n) * spread_lane(a, 1, n);
+        z = multiply_add(gather_lanes(w + 1, n_in, n), spread_lane(a, 1, n), z);
     if (LANES > 2 && left > 2)
-        z += gather_lanes(w + 2, n_in, n) * spread_lane(a, 2, n);
+        z = multiply_add(gather_lanes(w + 2, n_in, n), spread_lane(a, 2, n), z);
     if (LANES > 3 && left > 3)
-        z += gather_lanes(w + 3, n_in, n) * spread_lane(a, 3, n);
+        z = multiply_add(gather_lanes(w + 3, n_in, n), spread_lane(a, 3, n), z);
     return z;
 }
 
 /* sum += dz W for n columns of W, that begin at w, and the first `left` numbers of dz. */
 static IN_LINE vector add_product_back(vector sum, size_t n, const bp_real *w, size_t n_in, size_t left, vector dz)
 {
-    sum += first_lanes(w, n) * spread_lane(dz, 0, n);
+    sum = multiply_add(first_lanes(w, n), spread_lane(dz, 0, n), sum);
     if (LANES > 1 && left > 1)
-        sum += first_lanes(w + n_in, n) * spread_lane(dz, 1, n);
+        sum = multiply_add(first_lanes(w + n_in, n), spread_lane(dz, 1, n), sum);
     if (LANES > 2 && left > 2)
-        sum += first_lanes(w + 2 * n_in, n) * spread_lane(dz, 2, n);
+        sum = multiply_add(first_lanes(w + 2 * n_in, n), spread_lane(dz, 2, n), sum);
     if (LANES > 3 && left > 3)
-        sum += first_lanes(w + 3 * n_in, n) * spread_lane(dz, 3, n);
+        sum = multiply_add(first_lanes(w + 3 * n_in, n), spread_lane(dz, 3, n), sum);
     return sum;
 }
 
@@ -373,7 +373,8 @@ static inline bp_status predict_row(const bp_network *net, const bp_real *x, bp_
     if (net->n_in > LANES)
         return predict_wide_row(net, x, y);
     vector a = first_lanes(x, net->n_in);
-    for (const bp_layer *layer = net->layers, *end = layer + net->n_layers; layer < end; layer++) {
+    const bp_layer *layer = net->layers;
+    for (size_t left = net->n_layers; left > 0; left--, layer++) {
         if (layer->n_out > LANES || !is_here(layer->activation))
             return predict_wide_row(net, x, y);
         a = apply_here(layer->activation, begin_units(layer, 0, a));
@@ -441,16 +442,16 @@ static inline void put_rows(struct stretch at, size_t n, const vector *from, bp_
 static IN_LINE vector add_products(vector sum, size_t n, const bp_real *w, size_t stride, const vector *a)
 {
     for (;; w += 4 * stride, a += 4, n -= 4) {
-        sum += spread(w[0]) * a[0];
+        sum = multiply_add(spread(w[0]), a[0], sum);
         if (n == 1)
             return sum;
-        sum += spread(w[stride]) * a[1];
+        sum = multiply_add(spread(w[stride]), a[1], sum);
         if (n == 2)
             return sum;
-        sum += spread(w[2 * stride]) * a[2];
+        sum = multiply_add(spread(w[2 * stride]), a[2], sum);
         if (n == 3)
             return sum;
-        sum += spread(w[3 * stride]) * a[3];
+        sum = multiply_add(spread(w[3 * stride]), a[3], sum);
         if (n == 4)
             return sum;
     }
@@ -505,16 +506,16 @@ struct sums {
 static IN_LINE void put_products(size_t n, vector dz, const vector *a, bool adds, vector *to)
 {
     for (;; a += 4, to += 4, n -= 4) {
-        to[0] = adds ? to[0] + dz * a[0] : dz * a[0];
+        to[0] = adds ? multiply_add(dz, a[0], to[0]) : dz * a[0];
         if (n == 1)
             return;
-        to[1] = adds ? to[1] + dz * a[1] : dz * a[1];
+        to[1] = adds ? multiply_add(dz, a[1], to[1]) : dz * a[1];
         if (n == 2)
             return;
-        to[2] = adds ? to[2] + dz * a[2] : dz * a[2];
+        to[2] = adds ? multiply_add(dz, a[2], to[2]) : dz * a[2];
         if (n == 3)
             return;
-        to[3] = adds ? to[3] + dz * a[3] : dz * a[3];
+        to[3] = adds ? multiply_add(dz, a[3], to[3]) : dz * a[3];
         if (n == 4)
             return;
     }
