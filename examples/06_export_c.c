@@ -3,9 +3,9 @@
  * 6. A network as C source, for places that this library does not reach: a microcontroller, a plug-in, a build without BLAS.
  *
  *   06_export_c [DIRECTORY]      learns the dew point of air and writes dewpoint.h and dewpoint.c (default: here)
- *   cc -std=c99 -DDEWPOINT_SELF_TEST_MAIN dewpoint.c -lm -o test && ./test && echo right
+ *   cc -std=c99 -DDEWPOINT_SELF_TEST_MAIN dewpoint.c -o test && ./test && echo right
  *
- * What is written needs libm and nothing else, takes degrees and percent, as scaling is in the weights, and is used so:
+ * What is written needs nothing, not even libm, takes degrees and percent, as scaling is in the weights, and is used so:
  *
  *   #include "dewpoint.h"
  *   float air[DEWPOINT_N_IN] = { 21.5F, 40 }, dew[DEWPOINT_N_OUT];

@@ -135,7 +135,9 @@ static void begin_checker(struct checker *checker)
     test_folder_make(&checker->folder);
     checker->program = fopen(test_folder_file(&checker->folder, "all.c"), "w");
     assert_non_null(checker->program);
-    assert_true(fputs("#include <stdio.h>\n#include <string.h>\n", checker->program) >= 0);
+    assert_true(fputs("#include <stdio.h>\n#include <string.h>\n"
+                      "static double not_a_number(void)\n{\n    static volatile double zero;\n    return zero / zero;\n}\n",
+                      checker->program) >= 0);
 }
 
 static void print_numbers(FILE *file, const char *name, size_t n, const bp_real *values)
@@ -146,7 +148,10 @@ static void print_numbers(FILE *file, const char *name, size_t n, const bp_real 
     (void)fprintf(file, "\n};\n");
 }
 
-/* A function that gives a program `rows` inputs and compares: 1e-12 of the largest output of the row, 1e-5 where one side is float. */
+/*
+ * A function that gives a program `rows` inputs and compares: 1e-12 of the largest output of the row, 1e-5 where one side is float. And
+ * NaNs of both signs, which must come out.
+ */
 static void print_check(FILE *file, const bp_network *net, const char *prefix, const char *capitals, bool single,
                         bool has_scratch)
 {
@@ -171,8 +176,15 @@ static void print_check(FILE *file, const bp_network *net, const char *prefix, c
         "            const double t = Y_%s[row * %zu + k], d = (double)y[k] - t;\n"
         "            if (!((d < 0 ? -d : d) <= %s * largest)) {\n"
         "                printf(\"%s: row %%d, output %%d is %%.17g, expected %%.17g\\n\", row, k, (double)y[k], t);\n"
-        "                failed = 1;\n            }\n        }\n    }\n    return failed;\n}\n\n",
+        "                failed = 1;\n            }\n        }\n    }\n",
         net->n_out, prefix, net->n_out, single || sizeof(bp_real) == sizeof(float) ? "1e-5" : "1e-12", prefix);
+    (void)fprintf(
+        file,
+        "    for (int row = 0; row < 2; row++) {\n        x[0] = (%s)(row == 0 ? not_a_number() : -not_a_number());\n"
+        "        %s_predict(x, y%s);\n        for (int k = 0; k < %zu; k++)\n            if (y[k] == y[k]) {\n"
+        "                printf(\"%s: output %%d is %%g for a NaN\\n\", k, (double)y[k]);\n                failed = 1;\n"
+        "            }\n    }\n    return failed;\n}\n\n",
+        type, prefix, has_scratch ? ", scratch" : "", net->n_out, prefix);
 }
 
 static void predict(const bp_network *net, const bp_real *X, bp_real *Y)
@@ -343,7 +355,7 @@ static void special_networks_too(void **state)
 
 /*
  * Far out nothing may overflow, and small values keep their digits: each output is a row's largest here. Powers of 2 as weights make
- * z exact, so that the ill-conditioned sine can take part.
+ * z exact, so that the ill-conditioned sine can take part. One unit is left to libm, four are not.
  */
 static void programs_agree_in_the_tails(void **state)
 {
@@ -352,16 +364,34 @@ static void programs_agree_in_the_tails(void **state)
     struct checker checker;
     begin_checker(&checker);
     for (int activation = 0; activation < (int)BP_CUSTOM_ACTIVATION; activation++)
-        for (size_t k = 0; k < COUNT(weights); k++) {
-            const bp_layer_config layer = { .n_out = 1, .activation = (bp_activation)activation, .no_bias = true };
+        for (size_t k = 0; k < 2 * COUNT(weights); k++) {
+            const bp_layer_config layer = { .n_out = k % 2 == 0 ? 1 : 4,
+                                            .activation = (bp_activation)activation,
+                                            .no_bias = true };
             const struct kind kind = { .n_in = 1, .layers = { layer } };
             bp_network net;
             make_network(&net, &kind, NULL);
-            net.layers[0].W[0] = R(weights[k]);
+            for (size_t j = 0; j < layer.n_out; j++)
+                net.layers[0].W[j] = R(weights[k / 2]);
             add_network(&checker, &net, &kind);
             bp_network_free(&net);
         }
     run_checker(&checker, "0", "-O0");
+}
+
+/* What a compiler says that reorders sums; others are numbers that are not IEEE 754's. */
+static void programs_that_cannot_take_numbers_apart_call_libm(void **state)
+{
+    (void)state;
+    struct checker checker;
+    begin_checker(&checker);
+    for (int activation = 0; activation < (int)BP_CUSTOM_ACTIVATION; activation++)
+        for (size_t which = 0; which < COUNT(numbers); which++) {
+            const bp_layer_config layer = { .n_out = 5, .activation = (bp_activation)activation };
+            const struct kind kind = { .n_in = 4, .layers = { layer }, .element = numbers[which] };
+            add_kind(&checker, &kind);
+        }
+    run_checker(&checker, "0", "-O1 -D__ASSOCIATIVE_MATH__");
 }
 
 /* ---- The text -------------------------------------------------------------------------------------------------------- */
@@ -498,21 +528,26 @@ static void a_text_has_only_what_its_network_needs(void **state)
     static const struct {
         bp_activation activation;
         bp_normalization normalization;
-        bool needs_libm;
-    } cases[] = { { BP_IDENTITY, BP_NO_NORMALIZATION, false },     { BP_RELU, BP_BATCH_NORMALIZATION, false },
-                  { BP_LEAKY_RELU, BP_NO_NORMALIZATION, false },   { BP_SOFTSIGN, BP_NO_NORMALIZATION, false },
-                  { BP_HARD_SIGMOID, BP_NO_NORMALIZATION, false }, { BP_HARD_TANH, BP_NO_NORMALIZATION, false },
-                  { BP_RELU, BP_LAYER_NORMALIZATION, true },       { BP_TANH, BP_NO_NORMALIZATION, true },
-                  { BP_SOFTMAX, BP_NO_NORMALIZATION, true } };
+        size_t n_out;
+        bool has_math, needs_libm; /* names the header; if it need not be there, because numbers may be other than usual */
+    } cases[] = {
+        { BP_IDENTITY, BP_NO_NORMALIZATION, 3, false, false },     { BP_RELU, BP_BATCH_NORMALIZATION, 8, false, false },
+        { BP_LEAKY_RELU, BP_NO_NORMALIZATION, 3, false, false },   { BP_SOFTSIGN, BP_NO_NORMALIZATION, 8, false, false },
+        { BP_HARD_SIGMOID, BP_NO_NORMALIZATION, 3, false, false }, { BP_HARD_TANH, BP_NO_NORMALIZATION, 3, false, false },
+        { BP_RELU, BP_LAYER_NORMALIZATION, 3, true, true },        { BP_TANH, BP_NO_NORMALIZATION, 3, true, true },
+        { BP_TANH, BP_NO_NORMALIZATION, 4, true, false },          { BP_TANH, BP_LAYER_NORMALIZATION, 4, true, true },
+        { BP_GELU, BP_NO_NORMALIZATION, 8, true, true },           { BP_SOFTMAX, BP_NO_NORMALIZATION, 3, true, true },
+        { BP_SOFTMAX, BP_NO_NORMALIZATION, 10, true, false }
+    };
     for (size_t k = 0; k < COUNT(cases); k++) {
-        const struct kind kind = {
-            .n_in = 2,
-            .layers = { { .n_out = 3, .activation = cases[k].activation, .normalization = cases[k].normalization } }
-        };
+        const struct kind kind = { .n_in = 2,
+                                   .layers = { { .n_out = cases[k].n_out,
+                                                 .activation = cases[k].activation,
+                                                 .normalization = cases[k].normalization } } };
         bp_network net;
         make_network(&net, &kind, NULL);
         struct texts texts = export_texts(&net, NULL);
-        assert_int_equal(strstr(texts.source, "math.h") != NULL, cases[k].needs_libm);
+        assert_int_equal(strstr(texts.source, "math.h") != NULL, cases[k].has_math);
         assert_int_equal(strstr(texts.header, "-lm") != NULL, cases[k].needs_libm);
         assert_null(strstr(texts.header, "SCRATCH"));
         assert_null(strstr(texts.header, "class"));
@@ -1027,6 +1062,7 @@ int main(void)
         cmocka_unit_test(programs_compute_what_the_library_does),
         cmocka_unit_test(special_networks_too),
         cmocka_unit_test(programs_agree_in_the_tails),
+        cmocka_unit_test(programs_that_cannot_take_numbers_apart_call_libm),
         cmocka_unit_test(weights_are_exact_where_nothing_is_folded_in),
         cmocka_unit_test(the_same_network_gives_the_same_text_in_every_locale),
         cmocka_unit_test(files_have_the_texts_of_memory),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * A network as C source: one header and one source that need neither this library nor, where no activation asks for it, libm.
+ * A network as C source: one header and one source that need neither this library nor, but for a few functions, libm.
  *
  *   bp_network_export_c(&net, "generated", &(bp_export_c_config){ .prefix = "iris" });
  *

@@ -42,6 +42,7 @@
 #define bpi_c_model bpfi_c_model
 #define bpi_c_model_free bpfi_c_model_free
 #define bpi_c_model_init bpfi_c_model_init
+#define bpi_c_need bpfi_c_need
 #define bpi_c_normalize bpfi_c_normalize
 #define bpi_c_number bpfi_c_number
 #define bpi_c_print bpfi_c_print
@@ -51,6 +52,8 @@
 #define bpi_c_text bpfi_c_text
 #define bpi_c_weight bpfi_c_weight
 #define bpi_c_write_header bpfi_c_write_header
+#define bpi_c_write_includes bpfi_c_write_includes
+#define bpi_c_write_math bpfi_c_write_math
 #define bpi_c_write_source bpfi_c_write_source
 #define bpi_check_allocator bpfi_check_allocator
 #define bpi_check_data bpfi_check_data

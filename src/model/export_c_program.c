@@ -36,12 +36,23 @@ static struct scratch scratch_of(const struct bpi_c_model *model)
     return scratch;
 }
 
-static bool needs_libm(const bp_network *net)
+/*
+ * With fewer units in each layer there is little to be done at once, and libm's functions take less time: their tables spare them
+ * long polynomials.
+ */
+#define FEWEST_AT_ONCE 4
+
+static unsigned needs_of(const bp_network *net)
 {
-    for (size_t l = 0; l < net->n_layers; l++)
-        if (bpi_c_function(net->layers[l].activation)->needs_libm || net->layers[l].normalization == BP_LAYER_NORMALIZATION)
-            return true;
-    return false;
+    unsigned needs = 0;
+    bool is_wide = false;
+    for (size_t l = 0; l < net->n_layers; l++) {
+        const bp_layer *layer = &net->layers[l];
+        const unsigned own = bpi_c_function(layer->activation)->needs;
+        needs |= own | (layer->normalization == BP_LAYER_NORMALIZATION ? BPI_C_LIBM : 0U); /* a square root */
+        is_wide = is_wide || ((own & ~(unsigned)BPI_C_LIBM) != 0 && layer->n_out >= FEWEST_AT_ONCE);
+    }
+    return is_wide || (needs & ~(unsigned)BPI_C_LIBM) == 0 ? needs : needs | BPI_C_BY_LIBM;
 }
 
 /* Tells exports from one another: a checksum of all numbers, and of the number type. */
@@ -138,7 +149,7 @@ static void declare_test(const struct bpi_c_text *text, const bp_network *net)
                       "   Returns 0, or the number of the first row that does not, counted from 1. With &_SELF_TEST_MAIN "
                       "defined the source\n"
                       "   is a program that returns the same: cc -std=c99 -D&_SELF_TEST_MAIN $.c");
-    bpi_c_print(text, needs_libm(net) ? " -lm */\n" : " */\n");
+    bpi_c_print(text, (needs_of(net) & (BPI_C_LIBM | BPI_C_BY_LIBM)) != 0 ? " -lm */\n" : " */\n");
     bpi_c_print(text, "#if defined(&_SELF_TEST) || defined(&_SELF_TEST_MAIN)\nint $_self_test(void);\n#endif\n\n");
 }
 
@@ -545,7 +556,7 @@ void bpi_c_write_source(const struct bpi_c_text *text, struct bpi_c_model *model
     bpi_writer_print(text->out, "/* A trained network, exported by libbackprop %s. Do not edit: export it again. */\n",
                      bp_version());
     bpi_c_print(text, "#include \"$.h\"\n\n");
-    bpi_c_print(text, needs_libm(net) ? "#include <math.h>\n#include <stddef.h>\n\n" : "#include <stddef.h>\n\n");
+    bpi_c_write_includes(text, needs_of(net));
     bpi_c_print(text, "#if &_EXPORT != ");
     bpi_writer_print(text->out, "0x%08xU\n", (unsigned)identify(model));
     bpi_c_print(text, "#error \"$.h is of another export than $.c\"\n#endif\n\n");
@@ -555,6 +566,7 @@ void bpi_c_write_source(const struct bpi_c_text *text, struct bpi_c_model *model
         write_layer_arrays(text, model, l);
     }
     write_scaling_arrays(text, model);
+    bpi_c_write_math(text, needs_of(net));
     write_functions(text, net);
     for (size_t l = 0; l < net->n_layers; l++)
         write_layer(text, model, l);

@@ -133,17 +133,20 @@ void bpi_c_print(const struct bpi_c_text *text, const char *template, ...)
     va_list arguments;
     va_start(arguments, template);
     for (;;) {
-        const size_t plain = strcspn(template, "$&~@%");
+        const size_t plain = strcspn(template, "$&~@%`\\");
         bpi_writer_put(text->out, template, plain);
         template += plain;
         if (*template == '\0')
             break;
-        if (*template == '%')
+        if (*template == '\\')
+            bpi_writer_put(text->out, ++template, 1);
+        else if (*template == '%')
             bpi_writer_print(text->out, "%zu", va_arg(arguments, size_t));
         else
             bpi_writer_put_text(text->out, *template == '$'   ? text->prefix
                                            : *template == '&' ? text->capitals
                                            : *template == '~' ? (text->single ? "float" : "double")
+                                           : *template == '`' ? (text->single ? "32" : "64")
                                                               : (text->single ? "f" : ""));
         template ++;
     }

@@ -31,7 +31,8 @@ struct bpi_c_text bpi_c_begin(struct bpi_writer *out, const char *prefix, bool s
 
 /**
  * Writes a template: $ stands for the prefix, & for the prefix in capitals, ~ for the number type, @ for the suffix of its literals
- * and functions ("f" or nothing), % for the next of the further arguments, size_t each.
+ * and functions ("f" or nothing), ` for how many bits it has, % for the next of the further arguments, size_t each. Behind a
+ * backslash a character stands for itself.
  */
 void bpi_c_print(const struct bpi_c_text *text, const char *template, ...);
 
