@@ -10,9 +10,11 @@
 
 #include <cmocka.h>
 
+#include <math.h>
 #include <string.h>
 
 #include "backprop/rng.h"
+#include "math/kernels.h"
 #include "math/products.h"
 #include "support/levels.h"
 
@@ -49,6 +51,13 @@ static void fill_all(struct arrays *at)
     fill(&rng, COUNT(at->b), at->b);
 }
 
+/* z = W x + b */
+static void multiply_row(size_t n_out, size_t n_in, const bp_real *W, const bp_real *b, const bp_real *x, bp_real *z)
+{
+    bpi_product_row(NULL,
+                    &(struct bpi_row_product){ .n_out = n_out, .n_in = n_in, .W = W, .b = b, .x = x, .z = z, .a = z });
+}
+
 struct shape {
     size_t batch, n_out, n_in;
 };
@@ -69,7 +78,7 @@ static void hold_forward(const struct shape *is, const struct arrays *at)
     assert_true(Z[is->batch * is->n_out] == beyond);
 
     bp_real with_b[MOST_OUT];
-    bpi_product_row(NULL, is->n_out, is->n_in, W, at->b, A_in, with_b);
+    multiply_row(is->n_out, is->n_in, W, at->b, A_in, with_b);
     for (size_t k = 0; k < is->n_out; k++)
         assert_true(with_b[k] == Z[k] + at->b[k]);
 }
@@ -137,7 +146,7 @@ static void a_large_matrix_is_multiplied_as_others_are(void **state)
     AT_EACH_LEVEL (level)
         for (size_t n_in = 2000; n_in <= N_IN; n_in += 101) {
             bp_real z[N_OUT];
-            bpi_product_row(NULL, N_OUT, n_in, W, NULL, x, z);
+            multiply_row(N_OUT, n_in, W, NULL, x, z);
             for (size_t k = 0; k < N_OUT; k++) {
                 bp_real sum = 0;
                 for (size_t j = 0; j < n_in; j++)
@@ -168,13 +177,60 @@ static void a_row_of_W_gives_the_same_bits_whatever_its_neighbours_are(void **st
         for (size_t w = 0; w < COUNT(widths); w++) {
             const size_t n_in = widths[w];
             bp_real all[MOST_OUT], some[MOST_OUT];
-            bpi_product_row(NULL, MOST_OUT, n_in, W, NULL, x, all);
+            multiply_row(MOST_OUT, n_in, W, NULL, x, all);
             for (size_t first = 0; first < MOST_OUT; first++)
                 for (size_t n = 1; first + n <= MOST_OUT; n++) {
-                    bpi_product_row(NULL, n, n_in, W + first * n_in, NULL, x, some);
+                    multiply_row(n, n_in, W + first * n_in, NULL, x, some);
                     assert_memory_equal(some, all + first, n * sizeof *some);
                 }
         }
+}
+
+/* A NaN, then numbers to the end. */
+static void hold_same(const bp_real x[MOST_OUT + 1], const bp_real y[MOST_OUT + 1])
+{
+    assert_true(isnan(x[0]) && isnan(y[0]));
+    assert_memory_equal(x + 1, y + 1, MOST_OUT * sizeof *x);
+}
+
+/* z is what it is without f, a what the kernel of f makes of it, and no number behind them is touched. */
+static void hold_function(const struct bpi_row_product *is)
+{
+    bp_real z[MOST_OUT + 1] = { 0 }, a[MOST_OUT + 1] = { 0 }, in_place[MOST_OUT + 1] = { 0 },
+                         expected[MOST_OUT + 1] = { 0 };
+    struct bpi_row_product product = *is;
+    product.z = product.a = z;
+    product.f = BP_IDENTITY;
+    bpi_product_row(NULL, &product);
+    bpi_kernels()->apply[is->f](is->n_out, (bp_real)0, z, expected);
+
+    product.z = product.a = in_place;
+    product.f = is->f;
+    bpi_product_row(NULL, &product);
+    hold_same(in_place, expected);
+
+    bp_real kept[MOST_OUT + 1] = { 0 };
+    product.z = kept;
+    product.a = a;
+    bpi_product_row(NULL, &product);
+    hold_same(kept, z);
+    hold_same(a, expected);
+}
+
+static void a_function_is_applied_to_the_bits_that_its_kernel_gives(void **state)
+{
+    (void)state;
+    static bp_real W[MOST_OUT * MOST_IN], x[MOST_IN], b[MOST_OUT];
+    fill_with_fractions(COUNT(W), 1, W);
+    fill_with_fractions(COUNT(x), 2, x);
+    fill_with_fractions(COUNT(b), 3, b);
+    b[0] = (bp_real)NAN;
+    AT_EACH_LEVEL (level)
+        for (int f = 0; f < BP_N_ACTIVATIONS; f++)
+            for (size_t w = 0; w < COUNT(widths) && bpi_product_row_has((bp_activation)f); w++)
+                for (size_t n_out = 1; n_out <= MOST_OUT; n_out++)
+                    hold_function(&(struct bpi_row_product){
+                        .n_out = n_out, .n_in = widths[w], .W = W, .b = b, .x = x, .f = (bp_activation)f });
 }
 
 /* With one row and with several: dA_in is that of W before the update. */
@@ -220,6 +276,7 @@ int main(void)
         cmocka_unit_test(products_are_the_sums_that_define_them),
         cmocka_unit_test(a_large_matrix_is_multiplied_as_others_are),
         cmocka_unit_test(a_row_of_W_gives_the_same_bits_whatever_its_neighbours_are),
+        cmocka_unit_test(a_function_is_applied_to_the_bits_that_its_kernel_gives),
         cmocka_unit_test(back_and_update_in_one_give_the_bits_of_both),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

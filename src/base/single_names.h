@@ -163,6 +163,7 @@
 #define bpi_kernels_plain bpfi_kernels_plain
 #define bpi_key_place bpfi_key_place
 #define bpi_labels_are_direct bpfi_labels_are_direct
+#define bpi_layer_apply bpfi_layer_apply
 #define bpi_layer_form bpfi_layer_form
 #define bpi_layer_forward bpfi_layer_forward
 #define bpi_layer_forward_row bpfi_layer_forward_row
@@ -197,6 +198,9 @@
 #define bpi_multiply bpfi_multiply
 #define bpi_multiply_matrices_avx2 bpfi_multiply_matrices_avx2
 #define bpi_multiply_matrices_avx512 bpfi_multiply_matrices_avx512
+#define bpi_multiply_row_avx2 bpfi_multiply_row_avx2
+#define bpi_multiply_row_avx512 bpfi_multiply_row_avx512
+#define bpi_multiply_row_plain bpfi_multiply_row_plain
 #define bpi_name_of_path bpfi_name_of_path
 #define bpi_names_copy bpfi_names_copy
 #define bpi_names_free bpfi_names_free
@@ -279,6 +283,8 @@
 #define bpi_product_kernels_plain bpfi_product_kernels_plain
 #define bpi_product_out bpfi_product_out
 #define bpi_product_row bpfi_product_row
+#define bpi_product_row_has bpfi_product_row_has
+#define bpi_product_row_shared bpfi_product_row_shared
 #define bpi_products_are_forced bpfi_products_are_forced
 #define bpi_products_force_gemm bpfi_products_force_gemm
 #define bpi_protobuf bpfi_protobuf
@@ -298,6 +304,9 @@
 #define bpi_quote bpfi_quote
 #define bpi_reals_at bpfi_reals_at
 #define bpi_release bpfi_release
+#define bpi_row_kernel bpfi_row_kernel
+#define bpi_row_kernels bpfi_row_kernels
+#define bpi_row_product bpfi_row_product
 #define bpi_rows_pull_back bpfi_rows_pull_back
 #define bpi_rule bpfi_rule
 #define bpi_rule_kernels bpfi_rule_kernels

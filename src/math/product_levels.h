@@ -10,11 +10,14 @@
 #include <stddef.h>
 
 #include "math/gemm.h"
+#include "math/products.h"
+
+/** z = W x + b, a = f(z): W is read once. */
+void bpi_multiply_row_plain(const struct bpi_row_product *product);
+void bpi_multiply_row_avx2(const struct bpi_row_product *product);
+void bpi_multiply_row_avx512(const struct bpi_row_product *product);
 
 struct bpi_product_kernels {
-    /** z = W x + b: W n_out x n_in, read once; b may be NULL. */
-    void (*multiply_row)(size_t n_out, size_t n_in, const bp_real *W, const bp_real *b, const bp_real *x, bp_real *z);
-
     /** dx = W^T dz + beta dx for n columns of W, whose rows lie `stride` apart. */
     void (*pull_row_back)(size_t n_out, size_t n, size_t stride, const bp_real *W, const bp_real *dz, bp_real beta,
                           bp_real *dx);

@@ -19,6 +19,14 @@
 #define LEVEL(kernels) NULL
 #endif
 
+const bpi_row_kernel bpi_row_kernels[BPI_N_KERNEL_LEVELS] = {
+    [BPI_KERNELS_PLAIN] = bpi_multiply_row_plain,
+#ifdef BACKPROP_X86_KERNELS
+    [BPI_KERNELS_AVX2] = bpi_multiply_row_avx2,
+    [BPI_KERNELS_AVX512] = bpi_multiply_row_avx512,
+#endif
+};
+
 static const struct bpi_product_kernels *own(void)
 {
     static const struct bpi_product_kernels *const levels[BPI_N_KERNEL_LEVELS] = {
@@ -28,9 +36,6 @@ static const struct bpi_product_kernels *own(void)
     };
     return levels[bpi_kernels_level()];
 }
-
-/* Rows of W shorter than this are multiplied in one sum. */
-enum { SHORT = 8 };
 
 atomic_bool bpi_gemm_is_forced;
 
@@ -120,9 +125,10 @@ struct row_job {
     struct bpi_cut cut;
     size_t n_out, n_in, column, width;
     bp_real alpha, beta;
-    const bp_real *W, *b, *x, *dz;
-    bp_real *W_to, *z, *dx;
-    bp_real (*sums)[COLUMNS]; /* of the parts behind the first */
+    const bp_real *W, *x, *dz;
+    bp_real *W_to, *dx;
+    bp_real (*sums)[COLUMNS];              /* of the parts behind the first */
+    const struct bpi_row_product *product; /* forward, where all but the sizes is in it */
 };
 
 struct rows {
@@ -157,8 +163,13 @@ static void multiply_rows(void *argument, size_t i)
 {
     const struct row_job *job = argument;
     const struct rows rows = rows_of_part(job, i);
-    own()->multiply_row(rows.n, job->n_in, job->W + rows.first * job->n_in, job->b != NULL ? job->b + rows.first : NULL,
-                        job->x, job->z + rows.first);
+    struct bpi_row_product part = *job->product;
+    part.n_out = rows.n;
+    part.W += rows.first * part.n_in;
+    part.b = part.b != NULL ? part.b + rows.first : NULL;
+    part.z += rows.first;
+    part.a += rows.first;
+    bpi_product_row(NULL, &part);
 }
 
 static void add_outer_product(void *argument, size_t i)
@@ -213,28 +224,18 @@ void bpi_product_forward(struct bp_threads_pool *pool, size_t batch, size_t n_ou
                          const bp_real *W, bp_real *Z)
 {
     if (bpi_product_is_own(batch))
-        bpi_product_row(pool, n_out, n_in, W, NULL, A_in, Z);
+        bpi_product_row(pool, &(struct bpi_row_product){ .n_out = n_out, .n_in = n_in, .W = W, .x = A_in, .z = Z, .a = Z });
     else
         multiply(pool, bpi_packed_product(BPI_NT, batch, n_out, n_in, (bp_real)1, A_in, W, (bp_real)0, Z));
 }
 
-void bpi_product_row(struct bp_threads_pool *pool, size_t n_out, size_t n_in, const bp_real *W, const bp_real *b,
-                     const bp_real *x, bp_real *z)
+void bpi_product_row_shared(struct bp_threads_pool *pool, const struct bpi_row_product *product)
 {
-    if (is_cut(pool, n_out, n_in)) {
-        struct row_job job = { .n_out = n_out, .n_in = n_in, .W = W, .b = b, .x = x, .z = z };
+    if (is_cut(pool, product->n_out, product->n_in)) {
+        struct row_job job = { .n_out = product->n_out, .n_in = product->n_in, .product = product };
         run_row_job(pool, &job, multiply_rows);
-        return;
-    }
-    if (n_in >= SHORT) {
-        own()->multiply_row(n_out, n_in, W, b, x, z);
-        return;
-    }
-    for (size_t i = 0; i < n_out; i++, W += n_in) { /* there are hardly vectors to fill */
-        bp_real sum = b != NULL ? b[i] : (bp_real)0;
-        for (size_t j = 0; j < n_in; j++)
-            sum += W[j] * x[j];
-        z[i] = sum;
+    } else {
+        bpi_product_row(NULL, product);
     }
 }
 

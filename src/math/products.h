@@ -15,7 +15,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "backprop/activation.h"
 #include "base/pool.h"
+#include "math/kernels.h"
 
 /** Z (batch x n_out) = A_in W^T. */
 void bpi_product_forward(struct bp_threads_pool *pool, size_t batch, size_t n_out, size_t n_in, const bp_real *A_in,
@@ -35,9 +37,34 @@ static inline bool bpi_product_is_own(size_t batch)
     return batch == 1 && !bpi_products_are_forced();
 }
 
-/** z = W x + b, for one row, by own kernels; b may be NULL. */
-void bpi_product_row(struct bp_threads_pool *pool, size_t n_out, size_t n_in, const bp_real *W, const bp_real *b,
-                     const bp_real *x, bp_real *z);
+/** z = W x + b, a = f(z) for one row: f is applied where W x comes out, in registers, if they are wide. */
+struct bpi_row_product {
+    size_t n_out, n_in;
+    const bp_real *W, *b, *x; /**< b may be NULL */
+    bp_real *z, *a;           /**< a may be z */
+    bp_activation f;          /**< one that bpi_product_row_has() */
+};
+
+static inline bool bpi_product_row_has(bp_activation f)
+{
+    return f == BP_IDENTITY || f == BP_SIGMOID || f == BP_TANH || f == BP_RELU;
+}
+
+/** The kernel for one, of each instruction set; NULL where the library has none. */
+typedef void (*bpi_row_kernel)(const struct bpi_row_product *product);
+extern const bpi_row_kernel bpi_row_kernels[BPI_N_KERNEL_LEVELS];
+
+/** Computes one with the threads of a pool. */
+void bpi_product_row_shared(struct bp_threads_pool *pool, const struct bpi_row_product *product);
+
+/** Computes one, by own kernels. Inline: between two narrow layers a call is noticed. */
+static inline void bpi_product_row(struct bp_threads_pool *pool, const struct bpi_row_product *product)
+{
+    if (pool != NULL)
+        bpi_product_row_shared(pool, product);
+    else
+        bpi_row_kernels[bpi_kernels_level()](product);
+}
 
 /** dA_in (batch x n_in) = dZ W + beta dA_in. */
 void bpi_product_back(struct bp_threads_pool *pool, size_t batch, size_t n_out, size_t n_in, const bp_real *dZ,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Products with a single row, and small ones, compiled for one instruction set by each file that includes it, which names the
- * table that comes out (PRODUCT_KERNELS). A row of W, or a column, goes through the same sums whichever its neighbours are.
+ * Products with a single row, and small ones, compiled for one instruction set by each file that includes it, which names what
+ * comes out: the forward product (MULTIPLY_ROW) and a table of the others (PRODUCT_KERNELS). A row of W, or a column, goes through
+ * the same sums whichever its neighbours are.
  *
  * Sums are taken in as many parts as a vector has lanes, in an order that a build and an instruction set have for good.
  */
@@ -14,6 +15,7 @@
 #endif
 
 #include "base/memory.h"
+#include "math/kernel_functions.h"
 #include "math/product_levels.h"
 #include "math/vector_loop.h"
 
@@ -72,6 +74,8 @@ static inline bp_real multiply_add(bp_real a, bp_real b, bp_real c)
 typedef bp_real vector __attribute__((vector_size(VECTOR * sizeof(bp_real))));
 typedef bp_real loose_vector __attribute__((vector_size(VECTOR * sizeof(bp_real)), aligned(sizeof(bp_real)), may_alias));
 
+typedef word vector_of_words __attribute__((vector_size(VECTOR * sizeof(bp_real))));
+
 /* For what is written once, with constants that differ from call to call. */
 #define ALWAYS_INLINE __attribute__((always_inline)) static inline
 
@@ -80,27 +84,31 @@ typedef bp_real loose_vector __attribute__((vector_size(VECTOR * sizeof(bp_real)
 
 #define VECTOR_AT(p) (*(const loose_vector *)(p))
 
-/* Parts of vectors, and sums of products that are rounded once. */
+/* Parts of vectors, sums of products that are rounded once, and what a comparison with a choice amounts to. */
 #if defined(__AVX512F__) && defined(BACKPROP_SINGLE)
 #define PART_MASK(n) ((__mmask16)((1u << (n)) - 1))
 #define LOAD_PART(p, n) _mm512_maskz_loadu_ps(PART_MASK(n), p)
 #define STORE_PART(v, n, p) _mm512_mask_storeu_ps(p, PART_MASK(n), v)
 #define FUSED(a, b, c) _mm512_fmadd_ps(a, b, c)
+#define SMALLER(a, b) _mm512_min_ps(a, b)
 #elif defined(__AVX512F__)
 #define PART_MASK(n) ((__mmask8)((1u << (n)) - 1))
 #define LOAD_PART(p, n) _mm512_maskz_loadu_pd(PART_MASK(n), p)
 #define STORE_PART(v, n, p) _mm512_mask_storeu_pd(p, PART_MASK(n), v)
 #define FUSED(a, b, c) _mm512_fmadd_pd(a, b, c)
+#define SMALLER(a, b) _mm512_min_pd(a, b)
 #elif defined(__AVX2__) && defined(__FMA__) && defined(BACKPROP_SINGLE)
 #define PART_MASK(n) _mm256_cmpgt_epi32(_mm256_set1_epi32((int)(n)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7))
 #define LOAD_PART(p, n) _mm256_maskload_ps(p, PART_MASK(n))
 #define STORE_PART(v, n, p) _mm256_maskstore_ps(p, PART_MASK(n), v)
 #define FUSED(a, b, c) _mm256_fmadd_ps(a, b, c)
+#define SMALLER(a, b) _mm256_min_ps(a, b)
 #elif defined(__AVX2__) && defined(__FMA__)
 #define PART_MASK(n) _mm256_cmpgt_epi64(_mm256_set1_epi64x((long long)(n)), _mm256_setr_epi64x(0, 1, 2, 3))
 #define LOAD_PART(p, n) _mm256_maskload_pd(p, PART_MASK(n))
 #define STORE_PART(v, n, p) _mm256_maskstore_pd(p, PART_MASK(n), v)
 #define FUSED(a, b, c) _mm256_fmadd_pd(a, b, c)
+#define SMALLER(a, b) _mm256_min_pd(a, b)
 #endif
 
 /* The first n < VECTOR numbers from p on, then zeros. What lies behind them is not touched. */
@@ -108,6 +116,13 @@ static inline vector load_part(const bp_real *p, size_t n)
 {
 #ifdef LOAD_PART
     return LOAD_PART(p, n);
+#elif VECTOR == 2
+    (void)n;
+    return (vector){ p[0] };
+#elif VECTOR == 4 /* written out, lest a loop goes through memory */
+    if (n == 1)
+        return (vector){ p[0] };
+    return n == 2 ? (vector){ p[0], p[1] } : (vector){ p[0], p[1], p[2] };
 #else
     vector v = { 0 };
     for (size_t i = 0; i < n; i++)
@@ -158,6 +173,28 @@ static inline vector fused(vector a, vector b, vector c)
     return c;
 #else
     return a * b + c;
+#endif
+}
+
+/* v, with 0 where `which`, which is what a comparison gives, holds. A NaN stays one. */
+static inline vector drop(vector_of_words which, vector v)
+{
+    return (vector)((vector_of_words)v & ~which);
+}
+
+static inline vector magnitude(vector v)
+{
+    return (vector)((vector_of_words)v & ~(SIGN_BIT - (vector_of_words){ 0 }));
+}
+
+/* a where it is the smaller one, else b, which may be a NaN. */
+static inline vector smaller(vector a, vector b)
+{
+#ifdef SMALLER
+    return SMALLER(a, b);
+#else
+    const vector_of_words which = (vector_of_words)(a < b);
+    return (vector)(((vector_of_words)a & which) | ((vector_of_words)b & ~which));
 #endif
 }
 
@@ -229,6 +266,8 @@ static inline bp_real sum_of(vector v)
 /* ---- Forward --------------------------------------------------------------------------------------------------------- */
 
 enum {
+    APPLIES_F = VECTOR >= 8,        /* else a call for each few numbers costs more than it saves */
+    SHORT = 8,                      /* numbers in a row that hardly fill a vector */
     LONG = LANES == 1 ? 1024 : 128, /* numbers in a row of which memory is the limit: it likes to be read in order */
     AHEAD = 4096,                   /* bytes, of what is asked for early */
     FITS = 15 << 16,                /* bytes that one may hope to find in the second cache */
@@ -236,95 +275,171 @@ enum {
     ROOM = 2048, /* numbers of which a copy has room on the stack */
 };
 
-/* w x for AT_ONCE rows of W, not summed up yet: a chain of additions each, and the others to hide it. */
-ALWAYS_INLINE void multiply_at_once(const bp_real *const w[AT_ONCE], size_t n, const bp_real *x, vector v[AT_ONCE])
+/* tanh and sigmoid, number by number, by the operations of the activation kernels. */
+ALWAYS_INLINE vector tanh_in_each_lane(vector v)
 {
+    const vector cut = smaller(all(TANH_1_ABOVE), magnitude(v));
+    bp_real x[VECTOR], size[VECTOR];
+    memcpy(x, &v, sizeof v);
+    memcpy(size, &cut, sizeof cut);
+    for (size_t i = 0; i < VECTOR; i++)
+        x[i] = tanh_within(x[i], size[i]);
+    memcpy(&v, x, sizeof v);
+    return v;
+}
+
+ALWAYS_INLINE vector sigmoid_in_each_lane(vector v)
+{
+    bp_real x[VECTOR];
+    memcpy(x, &v, sizeof v);
+    for (size_t i = 0; i < VECTOR; i++)
+        x[i] = sigmoid_of(x[i]);
+    memcpy(&v, x, sizeof v);
+    return v;
+}
+
+/*
+ * f(z), where z is still in a register. Out of line: these are longer than the products, and in each of them there would be what a
+ * compiler prepares for all of them.
+ */
+__attribute__((noinline)) static vector apply(bp_activation f, vector z)
+{
+    if (f == BP_TANH)
+        return tanh_in_each_lane(z);
+    if (f == BP_SIGMOID)
+        return sigmoid_in_each_lane(z);
+    return f == BP_RELU ? drop((vector_of_words)(z < (vector){ 0 }), z) : z;
+}
+
+/* From sums over n <= VECTOR rows, from row i on, to what is stored of them. */
+ALWAYS_INLINE void finish(const struct bpi_row_product *is, size_t i, size_t n, vector sums)
+{
+    const vector z = is->b != NULL ? sums + load(is->b + i, n) : sums;
+    if (is->z != is->a || !APPLIES_F)
+        store(z, n, is->z + i);
+    if (APPLIES_F)
+        store(is->f != BP_IDENTITY ? apply(is->f, z) : z, n, is->a + i);
+}
+
+/* Some rows of W from w on, n numbers each. `count` and `wide` are constants where they are used. */
+struct group {
+    size_t count; /* 1, IN_LANE, twice that or VECTOR */
+    size_t wide;  /* if rows are 1, 2 or 4 whole vectors, how many: then n is a constant, too. Else 0 */
+    size_t n;
+    const bp_real *w, *x;
+};
+
+/* w x of all rows, not summed up yet, of which each is `wide` vectors: row after row, for they lie one behind the other. */
+ALWAYS_INLINE void multiply_whole(const struct group *is, vector *v)
+{
+    const bp_real *w = is->w;
+    vector at[4];
+    UNROLL
+    for (size_t c = 0; c < is->wide; c++)
+        at[c] = VECTOR_AT(is->x + c * VECTOR);
+    UNROLL
+    for (size_t r = 0; r < is->count; r++, w += is->wide * VECTOR) {
+        UNROLL
+        for (size_t c = 0; c < is->wide; c++)
+            v[r] = c > 0 ? fused(VECTOR_AT(w + c * VECTOR), at[c], v[r]) : at[0] * VECTOR_AT(w);
+    }
+}
+
+/* The same of any rows, `count` of them from `first` on: a chain of additions each, and the others to hide it. */
+ALWAYS_INLINE void multiply_in_loop(const struct group *is, size_t first, size_t count, vector *v)
+{
+    const size_t n = is->n;
+    const bp_real *w = is->w + first * n, *x = is->x;
     size_t j = 0;
     for (; j + VECTOR <= n; j += VECTOR) {
         const vector at = VECTOR_AT(x + j);
         UNROLL
-        for (size_t r = 0; r < AT_ONCE; r++)
-            v[r] = fused(VECTOR_AT(w[r] + j), at, v[r]);
+        for (size_t r = 0; r < count; r++)
+            v[r] = fused(VECTOR_AT(w + r * n + j), at, v[r]);
     }
     if (j < n) {
         const vector at = load_part(x + j, n - j);
         UNROLL
-        for (size_t r = 0; r < AT_ONCE; r++)
-            v[r] = fused(load_part(w[r] + j, n - j), at, v[r]);
+        for (size_t r = 0; r < count; r++)
+            v[r] = fused(load_part(w + r * n + j, n - j), at, v[r]);
     }
 }
 
-/* Some rows of W: n_rows of them, a constant for whole groups, from W on, n numbers each. */
-struct group {
-    size_t n_rows, n;
-    const bp_real *W, *x;
-};
-
-/* Where row r of a group begins; rows that there are not are the last. */
-ALWAYS_INLINE const bp_real *row_of(const struct group *group, size_t r)
+ALWAYS_INLINE void multiply_vectors(const struct group *is, vector *v)
 {
-    return group->W + (r < group->n_rows ? r : group->n_rows - 1) * group->n;
-}
-
-/* W x of up to AT_ONCE rows from r on, folded as far as they can be without others. */
-ALWAYS_INLINE vector fold_rows(const struct group *group, size_t r)
-{
-    const bp_real *w[AT_ONCE];
-    vector v[AT_ONCE] = { { 0 } };
+    const size_t at_once = is->count < AT_ONCE ? is->count : AT_ONCE;
+    if (is->wide > 0) {
+        multiply_whole(is, v);
+        return;
+    }
     UNROLL
-    for (size_t i = 0; i < AT_ONCE; i++)
-        w[i] = row_of(group, r + i);
-    multiply_at_once(w, group->n, group->x, v);
+    for (size_t r = 0; r < is->count; r += AT_ONCE)
+        multiply_in_loop(is, r, at_once, v + r);
+}
+
+/* W x. What is in the vector behind `count` sums is nobody's. */
+ALWAYS_INLINE vector multiply_group(const struct group *is)
+{
+    vector v[VECTOR] = { { 0 } }, sums[LANES];
+    multiply_vectors(is, v);
+    UNROLL
+    for (size_t i = 0; i < LANES; i++)
+        sums[i] = fold_in_lanes(v + i * IN_LANE % is->count);
 #if LANES == 1
-    return fold_in_lanes(v);
-#elif VECTOR == 8 && !defined(BACKPROP_SINGLE)
-    return fold_lanes(fold_lanes(fold_in_lanes(v), fold_in_lanes(v + 2)),
-                      fold_lanes(fold_in_lanes(v + 4), fold_in_lanes(v + 6)));
+    return sums[0];
+#elif LANES == 2
+    return fold_lanes(sums[0], sums[1]);
 #else
-    return fold_lanes(fold_in_lanes(v), fold_in_lanes(v + IN_LANE));
+    return fold_lanes(fold_lanes(sums[0], sums[1]), fold_lanes(sums[2], sums[3]));
 #endif
-}
-
-/* W x of up to VECTOR rows. */
-ALWAYS_INLINE vector multiply_group(const struct group *group)
-{
-#if VECTOR == 16
-    return fold_lanes(fold_rows(group, 0), fold_rows(group, AT_ONCE));
-#else
-    return fold_rows(group, 0);
-#endif
-}
-
-static void multiply_one_row(size_t n, const bp_real *w, const bp_real *b, const bp_real *x, bp_real *z)
-{
-    vector v = { 0 };
-    size_t j = 0;
-    for (; j + VECTOR <= n; j += VECTOR)
-        v = fused(VECTOR_AT(w + j), VECTOR_AT(x + j), v);
-    if (j < n)
-        v = fused(load_part(w + j, n - j), load_part(x + j, n - j), v);
-    *z = b != NULL ? sum_of(v) + *b : sum_of(v);
 }
 
 /* Rows in groups; the last one begins where it ends with them, so some rows may be computed twice. */
-static void multiply_short_rows(size_t n_out, size_t n, const bp_real *W, const bp_real *b, const bp_real *x, bp_real *z)
+ALWAYS_INLINE void multiply_groups(size_t count, size_t wide, const struct bpi_row_product *is)
 {
-    for (size_t i = 0; i < n_out && n_out <= VECTOR / 2; i++)
-        multiply_one_row(n, W + i * n, b != NULL ? b + i : NULL, x, z + i);
-    if (n_out > VECTOR / 2 && n_out < VECTOR) {
-        const vector sums = multiply_group(&(struct group){ n_out, n, W, x });
-        store_part(b != NULL ? sums + load_part(b, n_out) : sums, n_out, z);
+    const size_t n = wide > 0 ? wide * VECTOR : is->n_in;
+    for (size_t i = 0;;) {
+        const struct group group = { count, wide, n, is->W + i * n, is->x };
+        finish(is, i, count, multiply_group(&group));
+        if (i + count == is->n_out)
+            return;
+        i = i + 2 * count <= is->n_out ? i + count : is->n_out - count;
     }
-    while (n_out >= VECTOR) {
-        const vector sums = multiply_group(&(struct group){ VECTOR, n, W, x });
-        store(b != NULL ? sums + VECTOR_AT(b) : sums, VECTOR, z);
-        const size_t step = n_out < 2 * VECTOR && n_out > VECTOR ? n_out - VECTOR : VECTOR;
-        n_out -= step;
-        W += step * n;
-        z += step;
-        if (b != NULL)
-            b += step;
+}
+
+ALWAYS_INLINE void multiply_one_by_one(size_t wide, const struct bpi_row_product *is)
+{
+    const size_t n = wide > 0 ? wide * VECTOR : is->n_in;
+    for (size_t i = 0; i < is->n_out; i++) {
+        vector v = { 0 };
+        multiply_vectors(&(struct group){ 1, wide, n, is->W + i * n, is->x }, &v);
+        finish(is, i, 1, (vector){ sum_of(v) });
     }
+}
+
+/* How rows are multiplied follows from their length alone, in how many at a time from how many there are. */
+ALWAYS_INLINE void multiply_rows(size_t wide, const struct bpi_row_product *is)
+{
+    if (is->n_out >= VECTOR)
+        multiply_groups(VECTOR, wide, is);
+    else if (LANES > 2 && is->n_out >= 2 * IN_LANE)
+        multiply_groups(2 * IN_LANE, wide, is);
+    else if (LANES > 1 && is->n_out >= IN_LANE)
+        multiply_groups(IN_LANE, wide, is);
+    else
+        multiply_one_by_one(wide, is);
+}
+
+static void multiply_short_rows(const struct bpi_row_product *is)
+{
+    if (is->n_in == VECTOR)
+        multiply_rows(1, is);
+    else if (is->n_in == 2 * VECTOR)
+        multiply_rows(2, is);
+    else if (is->n_in == 4 * VECTOR)
+        multiply_rows(4, is);
+    else
+        multiply_rows(0, is);
 }
 
 /* What is as far ahead as AHEAD; it need not be there. */
@@ -357,39 +472,72 @@ static inline bp_real multiply_long_row(bool is_far, size_t n, const bp_real *w,
 }
 
 /* Row after row, with x where no vector of it lies in two lines of the cache, if there is room. */
-static void multiply_long_rows(size_t n_out, size_t n, const bp_real *W, const bp_real *b, const bp_real *x, bp_real *z)
+static void multiply_long_rows(const struct bpi_row_product *is)
 {
     _Alignas(BPI_ALIGNMENT) bp_real copy[ROOM];
+    const size_t n_out = is->n_out, n = is->n_in;
+    const bp_real *x = is->x;
     if (n <= ROOM && (uintptr_t)x % BPI_ALIGNMENT != 0)
         x = memcpy(copy, x, n * sizeof *x);
-    const bool is_far = n_out * n * sizeof *W > FITS;
-    for (size_t i = 0; i < n_out; i++) {
-        const bp_real *w = W + i * n;
-        const bp_real sum = is_far ? multiply_long_row(true, n, w, x) : multiply_long_row(false, n, w, x);
-        z[i] = b != NULL ? sum + b[i] : sum;
+    const bool is_far = n_out * n * sizeof *is->W > FITS;
+    for (size_t i = 0; i < n_out; i += VECTOR) {
+        const size_t n_rows = n_out - i < VECTOR ? n_out - i : VECTOR;
+        bp_real sums[VECTOR];
+        for (size_t r = 0; r < n_rows; r++) {
+            const bp_real *w = is->W + (i + r) * n;
+            sums[r] = is_far ? multiply_long_row(true, n, w, x) : multiply_long_row(false, n, w, x);
+        }
+        finish(is, i, n_rows, load(sums, n_rows));
     }
 }
 
-static void multiply_row(size_t n_out, size_t n_in, const bp_real *W, const bp_real *b, const bp_real *x, bp_real *z)
+/* One sum a row. */
+static void multiply_shortest_rows(const struct bpi_row_product *is)
 {
-    if (n_in < LONG)
-        multiply_short_rows(n_out, n_in, W, b, x, z);
+    const bp_real *w = is->W;
+    for (size_t i = 0; i < is->n_out; i++, w += is->n_in) {
+        bp_real sum = is->b != NULL ? is->b[i] : (bp_real)0;
+        for (size_t j = 0; j < is->n_in; j++)
+            sum += w[j] * is->x[j];
+        is->z[i] = sum;
+    }
+}
+
+void MULTIPLY_ROW(const struct bpi_row_product *is)
+{
+    if (LANES == 1 && is->n_in < SHORT)
+        multiply_shortest_rows(is);
+    else if (is->n_in < LONG)
+        multiply_short_rows(is);
     else
-        multiply_long_rows(n_out, n_in, W, b, x, z);
+        multiply_long_rows(is);
+    if (!APPLIES_F && (is->f != BP_IDENTITY || is->z != is->a))
+        bpi_kernels()->apply[is->f](is->n_out, (bp_real)0, is->z, is->a);
 }
 
 #else
 
-static void multiply_row(size_t n_out, size_t n_in, const bp_real *W, const bp_real *b, const bp_real *x, bp_real *z)
+static inline bp_real apply(bp_activation f, bp_real z)
 {
-    for (size_t i = 0; i < n_out; i++) {
-        const bp_real *w = W + i * n_in;
+    if (f == BP_TANH)
+        return tanh_of(z);
+    if (f == BP_SIGMOID)
+        return sigmoid_of(z);
+    return f == BP_RELU && z < (bp_real)0 ? (bp_real)0 : z; /* a NaN stays one */
+}
+
+void MULTIPLY_ROW(const struct bpi_row_product *is)
+{
+    for (size_t i = 0; i < is->n_out; i++) {
+        const bp_real *w = is->W + i * is->n_in, *x = is->x;
         bp_real sum = 0;
         SUM_LOOP(sum)
-        for (size_t j = 0; j < n_in; j++)
+        for (size_t j = 0; j < is->n_in; j++)
             sum += w[j] * x[j];
-        z[i] = b != NULL ? sum + b[i] : sum;
+        is->z[i] = is->b != NULL ? sum + is->b[i] : sum;
     }
+    for (size_t i = 0; i < is->n_out; i++)
+        is->a[i] = apply(is->f, is->z[i]);
 }
 
 #endif
@@ -616,7 +764,6 @@ static void outer_product(size_t n_out, size_t n_in, bp_real alpha, const bp_rea
 }
 
 const struct bpi_product_kernels PRODUCT_KERNELS = {
-    .multiply_row = multiply_row,
     .pull_row_back = pull_row_back,
     .pull_row_back_and_update = pull_row_back_and_update,
     .outer_product = outer_product,

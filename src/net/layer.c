@@ -9,7 +9,6 @@
 #include "math/dropout.h"
 #include "math/kernels.h"
 #include "math/normalization.h"
-#include "math/products.h"
 #include "math/shared_gemm.h"
 
 /* Numbers that stay in the first cache between adding the bias and applying f: 16 KiB in double. */
@@ -201,19 +200,10 @@ static void finish_rows(void *argument, size_t part)
     }
 }
 
-bool bpi_layer_forward_row(const bp_layer *layer, struct bp_threads_pool *pool, const bp_real *x, bp_real *z, bp_real *a)
+void bpi_layer_apply(const bp_layer *layer, const bp_real *z, bp_real *a)
 {
-    if (layer->normalization != BP_NO_NORMALIZATION || !bpi_product_is_own(1))
-        return false;
-    bpi_product_row(pool, layer->n_out, layer->n_in, layer->W, layer->b, x, z);
-    const bpi_apply_kernel apply = bpi_kernels()->apply[layer->activation];
-    if (apply != NULL) {
-        apply(layer->n_out, layer->parameter, z, a);
-    } else {
-        const struct function f = function_of(layer);
-        f.apply(1, layer->n_out, layer->parameter, f.user, z, a);
-    }
-    return true;
+    const struct function f = function_of(layer);
+    f.apply(1, layer->n_out, layer->parameter, f.user, z, a);
 }
 
 void bpi_layer_forward(const bp_layer *layer, const struct bpi_layer_pass *pass)

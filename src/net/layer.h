@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "backprop/network.h"
+#include "math/products.h"
 
 /**
  * The arrays of a layer in one pass, and how the pass goes. Batch x n_out each, but for A_in; bp_workspace says which
@@ -42,8 +43,32 @@ bool bpi_layer_needs_rows(const bp_layer *layer);
 /** Z = A_in W^T + 1 b^T, normalized, F = f(Z), A = F dropped out. */
 void bpi_layer_forward(const bp_layer *layer, const struct bpi_layer_pass *pass);
 
-/** z = W x + b, a = f(z) for one row, by own kernels. a may be z. False, nothing done: that is not all the layer does. */
-bool bpi_layer_forward_row(const bp_layer *layer, struct bp_threads_pool *pool, const bp_real *x, bp_real *z, bp_real *a);
+/** a = f(z) for one row. a may be z. */
+void bpi_layer_apply(const bp_layer *layer, const bp_real *z, bp_real *a);
+
+/**
+ * z = W x + b, a = f(z) for one row, by own kernels. a may be z. False, nothing done: that is not all the layer does. Inline as
+ * bpi_product_row() is.
+ */
+static inline bool bpi_layer_forward_row(const bp_layer *layer, struct bp_threads_pool *pool, const bp_real *x, bp_real *z,
+                                         bp_real *a)
+{
+    if (layer->normalization != BP_NO_NORMALIZATION || !bpi_product_is_own(1))
+        return false;
+    const bool has_f = bpi_product_row_has(layer->activation);
+    const struct bpi_row_product product = { .n_out = layer->n_out,
+                                             .n_in = layer->n_in,
+                                             .W = layer->W,
+                                             .b = layer->b,
+                                             .x = x,
+                                             .z = z,
+                                             .a = has_f ? a : z,
+                                             .f = has_f ? layer->activation : BP_IDENTITY };
+    bpi_product_row(pool, &product);
+    if (!has_f)
+        bpi_layer_apply(layer, z, a);
+    return true;
+}
 
 /** dZ for the activation's input: dA carried back through dropout and f. dZ may be dA. */
 void bpi_layer_pull_back(const bp_layer *layer, const struct bpi_layer_pass *pass, const bp_real *dA, bp_real *dZ);

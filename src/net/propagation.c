@@ -119,36 +119,39 @@ bp_status bp_network_forward(const bp_network *net, bp_workspace *ws, const bp_r
     return BP_OK;
 }
 
-static void predict_by_layers(const bp_network *net, bp_workspace *ws, const bp_real *X, size_t batch, bp_real *Y)
-{
-    const bp_real *A_in = X;
-    for (size_t l = 0; l < net->n_layers; l++) {
-        const bool is_last = l + 1 == net->n_layers;
-        bp_real *A = is_last ? Y : ws->A[l], *Z = is_last ? Y : ws->Z[l];
-        if (batch == 1 && bpi_layer_forward_row(&net->layers[l], pool_of(ws), A_in, Z, A)) {
-            A_in = A;
-            continue;
-        }
-        const struct bpi_layer_pass pass = { .batch = batch,
-                                             .A_in = A_in,
-                                             .Z = Z,
-                                             .F = A,
-                                             .A = A,
-                                             .columns = { ws->columns[0], ws->columns[1] },
-                                             .pool = pool_of(ws) };
-        bpi_layer_forward(&net->layers[l], &pass);
-        A_in = A;
-    }
-}
-
-/* What the smallest networks do without is kept from where their predictions pass through. */
+/* What small networks do without is kept from where their predictions pass through. */
 #if defined(__GNUC__)
 #define OUT_OF_LINE __attribute__((noinline))
 #else
 #define OUT_OF_LINE
 #endif
 
-/* Whether no check of bp_predict() would refuse these. A tiny network takes hardly longer than to be asked one by one. */
+OUT_OF_LINE static void predict_layer(const bp_layer *layer, const bp_workspace *ws, size_t batch, const bp_real *A_in,
+                                      bp_real *Z, bp_real *A)
+{
+    const struct bpi_layer_pass pass = { .batch = batch,
+                                         .A_in = A_in,
+                                         .Z = Z,
+                                         .F = A,
+                                         .A = A,
+                                         .columns = { ws->columns[0], ws->columns[1] },
+                                         .pool = pool_of(ws) };
+    bpi_layer_forward(layer, &pass);
+}
+
+static void predict_by_layers(const bp_network *net, bp_workspace *ws, const bp_real *X, size_t batch, bp_real *Y)
+{
+    const bp_real *A_in = X;
+    for (size_t l = 0; l < net->n_layers; l++) {
+        const bool is_last = l + 1 == net->n_layers;
+        bp_real *A = is_last ? Y : ws->A[l], *Z = is_last ? Y : ws->Z[l];
+        if (batch > 1 || !bpi_layer_forward_row(&net->layers[l], pool_of(ws), A_in, Z, A))
+            predict_layer(&net->layers[l], ws, batch, A_in, Z, A);
+        A_in = A;
+    }
+}
+
+/* Whether no check of bp_predict() would refuse these. A small network takes hardly longer than to be asked one by one. */
 static inline bool fit_together(const bp_network *net, const bp_workspace *ws, const bp_real *X, size_t batch,
                                 const bp_real *Y)
 {
@@ -166,13 +169,8 @@ OUT_OF_LINE static bp_status check_prediction(const bp_network *net, const bp_wo
     return check_batch(function, ws, batch);
 }
 
-/* What the quick way has not done. */
-OUT_OF_LINE static bp_status predict(const bp_network *net, bp_workspace *ws, const bp_real *X, size_t batch, bp_real *Y)
+OUT_OF_LINE static void predict_scaled(const bp_network *net, bp_workspace *ws, const bp_real *X, size_t batch, bp_real *Y)
 {
-    if (!fit_together(net, ws, X, batch, Y))
-        BPI_TRY(check_prediction(net, ws, X, batch, Y));
-    ws->batch = 0; /* the hidden layers will hold this pass, the output layer another */
-    ws->has_loss = false;
     if (net->scales_inputs)
         bpi_scale_rows(batch, net->n_in, net->in_center, net->in_scale, X, ws->scaled_X);
     if (ws->small)
@@ -181,6 +179,19 @@ OUT_OF_LINE static bp_status predict(const bp_network *net, bp_workspace *ws, co
         predict_by_layers(net, ws, net->scales_inputs ? ws->scaled_X : X, batch, Y);
     if (net->scales_outputs)
         bpi_unscale_rows(batch, net->n_out, net->out_center, net->out_scale, Y, Y);
+}
+
+/* All but the quick way. */
+OUT_OF_LINE static bp_status predict(const bp_network *net, bp_workspace *ws, const bp_real *X, size_t batch, bp_real *Y)
+{
+    if (!fit_together(net, ws, X, batch, Y))
+        BPI_TRY(check_prediction(net, ws, X, batch, Y));
+    ws->batch = 0; /* the hidden layers will hold this pass, the output layer another */
+    ws->has_loss = false;
+    if (ws->small || net->scales_inputs || net->scales_outputs)
+        predict_scaled(net, ws, X, batch, Y);
+    else
+        predict_by_layers(net, ws, X, batch, Y);
     return BP_OK;
 }
 
