@@ -283,6 +283,7 @@
 #define bpi_product_kernels_plain bpfi_product_kernels_plain
 #define bpi_product_out bpfi_product_out
 #define bpi_product_row bpfi_product_row
+#define bpi_product_row_alone bpfi_product_row_alone
 #define bpi_product_row_has bpfi_product_row_has
 #define bpi_product_row_shared bpfi_product_row_shared
 #define bpi_products_are_forced bpfi_products_are_forced

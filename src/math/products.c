@@ -169,7 +169,7 @@ static void multiply_rows(void *argument, size_t i)
     part.b = part.b != NULL ? part.b + rows.first : NULL;
     part.z += rows.first;
     part.a += rows.first;
-    bpi_product_row(NULL, &part);
+    bpi_product_row_alone(&part);
 }
 
 static void add_outer_product(void *argument, size_t i)
@@ -235,7 +235,7 @@ void bpi_product_row_shared(struct bp_threads_pool *pool, const struct bpi_row_p
         struct row_job job = { .n_out = product->n_out, .n_in = product->n_in, .product = product };
         run_row_job(pool, &job, multiply_rows);
     } else {
-        bpi_product_row(NULL, product);
+        bpi_product_row_alone(product);
     }
 }
 

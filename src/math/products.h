@@ -54,16 +54,22 @@ static inline bool bpi_product_row_has(bp_activation f)
 typedef void (*bpi_row_kernel)(const struct bpi_row_product *product);
 extern const bpi_row_kernel bpi_row_kernels[BPI_N_KERNEL_LEVELS];
 
+/** Computes one, by own kernels. Inline, like the next but one: between two narrow layers a call is noticed. */
+static inline void bpi_product_row_alone(const struct bpi_row_product *product)
+{
+    bpi_row_kernels[bpi_kernels_level()](product);
+}
+
 /** Computes one with the threads of a pool. */
 void bpi_product_row_shared(struct bp_threads_pool *pool, const struct bpi_row_product *product);
 
-/** Computes one, by own kernels. Inline: between two narrow layers a call is noticed. */
+/** Computes one, with a pool or without. */
 static inline void bpi_product_row(struct bp_threads_pool *pool, const struct bpi_row_product *product)
 {
     if (pool != NULL)
         bpi_product_row_shared(pool, product);
     else
-        bpi_row_kernels[bpi_kernels_level()](product);
+        bpi_product_row_alone(product);
 }
 
 /** dA_in (batch x n_in) = dZ W + beta dA_in. */

@@ -50,7 +50,7 @@ static inline bp_real multiply_add(bp_real a, bp_real b, bp_real c)
 
 /* VECTOR: numbers in a vector; BLOCK: vectors side by side for which, in a backward pass, there are registers. */
 #ifdef BACKPROP_SINGLE
-#define IN_LANE 4 /* numbers in 128 bits */
+#define IN_LANE 4UL /* numbers in 128 bits */
 #else
 #define IN_LANE 2UL
 #endif
@@ -503,16 +503,16 @@ static void multiply_shortest_rows(const struct bpi_row_product *is)
     }
 }
 
-void MULTIPLY_ROW(const struct bpi_row_product *is)
+void MULTIPLY_ROW(const struct bpi_row_product *product)
 {
-    if (LANES == 1 && is->n_in < SHORT)
-        multiply_shortest_rows(is);
-    else if (is->n_in < LONG)
-        multiply_short_rows(is);
+    if (LANES == 1 && product->n_in < SHORT)
+        multiply_shortest_rows(product);
+    else if (product->n_in < LONG)
+        multiply_short_rows(product);
     else
-        multiply_long_rows(is);
-    if (!APPLIES_F && (is->f != BP_IDENTITY || is->z != is->a))
-        bpi_kernels()->apply[is->f](is->n_out, (bp_real)0, is->z, is->a);
+        multiply_long_rows(product);
+    if (!APPLIES_F && (product->f != BP_IDENTITY || product->z != product->a))
+        bpi_kernels()->apply[product->f](product->n_out, (bp_real)0, product->z, product->a);
 }
 
 #else
@@ -526,18 +526,18 @@ static inline bp_real apply(bp_activation f, bp_real z)
     return f == BP_RELU && z < (bp_real)0 ? (bp_real)0 : z; /* a NaN stays one */
 }
 
-void MULTIPLY_ROW(const struct bpi_row_product *is)
+void MULTIPLY_ROW(const struct bpi_row_product *product)
 {
-    for (size_t i = 0; i < is->n_out; i++) {
-        const bp_real *w = is->W + i * is->n_in, *x = is->x;
+    for (size_t i = 0; i < product->n_out; i++) {
+        const bp_real *w = product->W + i * product->n_in, *x = product->x;
         bp_real sum = 0;
         SUM_LOOP(sum)
-        for (size_t j = 0; j < is->n_in; j++)
+        for (size_t j = 0; j < product->n_in; j++)
             sum += w[j] * x[j];
-        is->z[i] = is->b != NULL ? sum + is->b[i] : sum;
+        product->z[i] = product->b != NULL ? sum + product->b[i] : sum;
     }
-    for (size_t i = 0; i < is->n_out; i++)
-        is->a[i] = apply(is->f, is->z[i]);
+    for (size_t i = 0; i < product->n_out; i++)
+        product->a[i] = apply(product->f, product->z[i]);
 }
 
 #endif
