@@ -23,6 +23,7 @@
 
 #include "base/memory.h"
 #include "math/gemm.h"
+#include "math/vector_loop.h"
 
 #if defined(__AVX512F__)
 enum { BYTES = 64, TILE_ROWS = 8 };
@@ -47,9 +48,7 @@ typedef bp_real loose_column __attribute__((vector_size(TILE_ROWS * sizeof(bp_re
 #define VECTOR_AT(p) (*(loose_vector *)(p))
 #define CONST_VECTOR_AT(p) (*(const loose_vector *)(p))
 #define COLUMN_AT(p) (*(loose_column *)(p))
-/* A loop of so few rounds that it is written out: else what it works on could not stay in registers. */
-#define PRAGMA_OF(text) _Pragma(#text)
-#define EACH(i, n) PRAGMA_OF(GCC unroll 8) for (size_t i = 0; (i) < (n); (i)++)
+#define EACH(i, n) UNROLL for (size_t i = 0; (i) < (n); (i)++)
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 /* a b + c, rounded once: said and not left to the compiler, so that a number has the same bits in a whole tile and at an edge. */

@@ -79,9 +79,6 @@ typedef word vector_of_words __attribute__((vector_size(VECTOR * sizeof(bp_real)
 /* For what is written once, with constants that differ from call to call. */
 #define ALWAYS_INLINE __attribute__((always_inline)) static inline
 
-/* Before a loop over an array of vectors: all of its rounds one after the other, so that the array is in registers. */
-#define UNROLL _Pragma("GCC unroll 16")
-
 #define VECTOR_AT(p) (*(const loose_vector *)(p))
 
 /* Parts of vectors, sums of products that are rounded once, and what a comparison with a choice amounts to. */

@@ -14,6 +14,18 @@
 #define VECTOR_LOOP
 #endif
 
+/*
+ * All rounds, which are few, are written out: else an array of vectors that they work on would not be in registers. For loops whose number
+ * of rounds is known where they are inlined. Clang would take GCC's word, and keep the loop.
+ */
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#elif defined(__GNUC__)
+#define UNROLL _Pragma("GCC unroll 16")
+#else
+#define UNROLL
+#endif
+
 /* The rounds add to these sums, which may be taken in parts. Needs -fopenmp-simd, else it says nothing. */
 #if defined(__GNUC__)
 #define PRAGMA_OF(text) _Pragma(#text)
