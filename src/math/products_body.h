@@ -42,6 +42,8 @@ static inline bp_real multiply_add(bp_real a, bp_real b, bp_real c)
 #define HAS_VECTORS 1
 #else
 #define HAS_VECTORS 0
+#define VECTOR 1UL
+#define ALWAYS_INLINE static inline
 #endif
 
 #if HAS_VECTORS
@@ -654,21 +656,63 @@ static inline void sweep_narrow(const struct sweep *is, size_t n, bool sums, boo
 }
 
 #endif
-/* dx += d0 w0 + d1 w1 + d2 w2 + d3 w3, in this order. */
-static void add_rows(size_t n, size_t stride, const bp_real d[ROWS], const bp_real *W, bp_real *dx)
+/* `rows` rows from row i on, of a wide W: `width` columns of them from column j on. All but i and j are constants, or nearly. */
+#if HAS_VECTORS
+ALWAYS_INLINE void sweep_columns(const struct sweep *is, size_t rows, bool updates, size_t i, size_t j, size_t width)
 {
-    const bp_real d0 = d[0], d1 = d[1], d2 = d[2], d3 = d[3];
-    const bp_real *w0 = W, *w1 = W + stride, *w2 = W + 2 * stride, *w3 = W + 3 * stride;
-    VECTOR_LOOP
-    for (size_t j = 0; j < n; j++)
-        dx[j] = multiply_add(d3, w3[j], multiply_add(d2, w2[j], multiply_add(d1, w1[j], multiply_add(d0, w0[j], dx[j]))));
+    const size_t from = i * is->stride + j;
+    vector w[ROWS], sum = load(is->dx + j, width);
+    UNROLL
+    for (size_t r = 0; r < rows; r++) {
+        w[r] = load(is->W + from + r * is->stride, width);
+        sum = fused(all(is->dz[i + r]), w[r], sum);
+    }
+    store(sum, width, is->dx + j);
+    if (!updates)
+        return;
+    const vector x = load(is->x + j, width);
+    UNROLL
+    for (size_t r = 0; r < rows; r++)
+        store(fused(all(is->alpha * is->dz[i + r]), x, w[r]), width, is->W_to + from + r * is->stride);
+}
+#else
+static inline void sweep_columns(const struct sweep *is, size_t rows, bool updates, size_t i, size_t j, size_t width)
+{
+    (void)width;
+    for (size_t r = i; r < i + rows; r++) {
+        const bp_real w = is->W[r * is->stride + j];
+        is->dx[j] = multiply_add(is->dz[r], w, is->dx[j]);
+        if (updates)
+            is->W_to[r * is->stride + j] = multiply_add(is->alpha * is->dz[r], is->x[j], w);
+    }
+}
+#endif
+
+ALWAYS_INLINE void sweep_wide_rows(const struct sweep *is, size_t rows, bool updates, size_t i, size_t n)
+{
+    size_t j = 0;
+    for (; j + VECTOR <= n; j += VECTOR)
+        sweep_columns(is, rows, updates, i, j, VECTOR);
+    if (j < n)
+        sweep_columns(is, rows, updates, i, j, n - j);
 }
 
-static void add_row(size_t n, bp_real d, const bp_real *w, bp_real *dx)
+/* Sums come in the order of the rows. */
+ALWAYS_INLINE void sweep_wide(const struct sweep *is, size_t n, bool updates)
+{
+    size_t i = 0;
+    for (; i + ROWS <= is->n_out; i += ROWS)
+        sweep_wide_rows(is, ROWS, updates, i, n);
+    for (; i < is->n_out; i++)
+        sweep_wide_rows(is, 1, updates, i, n);
+}
+
+/* w += d x */
+static void add_row(size_t n, bp_real d, const bp_real *x, bp_real *w)
 {
     VECTOR_LOOP
     for (size_t j = 0; j < n; j++)
-        dx[j] = multiply_add(d, w[j], dx[j]);
+        w[j] = multiply_add(d, x[j], w[j]);
 }
 
 static void scale_row(size_t n, bp_real beta, bp_real *x)
@@ -680,62 +724,27 @@ static void scale_row(size_t n, bp_real beta, bp_real *x)
 static void pull_row_back(size_t n_out, size_t n, size_t stride, const bp_real *W, const bp_real *dz, bp_real beta,
                           bp_real *dx)
 {
+    const struct sweep is = { .n_out = n_out, .stride = stride, .beta = beta, .W = W, .dz = dz, .dx = dx };
     if (n <= NARROW) {
-        const struct sweep is = { .n_out = n_out, .stride = stride, .beta = beta, .W = W, .dz = dz, .dx = dx };
         sweep_narrow(&is, n, true, false);
         return;
     }
-    size_t i = 0;
     scale_row(n, beta, dx);
-    for (; i + ROWS <= n_out; i += ROWS)
-        add_rows(n, stride, dz + i, W + i * stride, dx);
-    for (; i < n_out; i++)
-        add_row(n, dz[i], W + i * stride, dx);
-}
-
-/* As add_rows(), with the update w += a d x of each row while it is there. */
-static void add_and_update_rows(size_t n, size_t stride, bp_real a, const bp_real d[ROWS], const bp_real *x, bp_real *W,
-                                bp_real *dx)
-{
-    const bp_real d0 = d[0], d1 = d[1], d2 = d[2], d3 = d[3];
-    const bp_real a0 = a * d0, a1 = a * d1, a2 = a * d2, a3 = a * d3;
-    bp_real *w0 = W, *w1 = W + stride, *w2 = W + 2 * stride, *w3 = W + 3 * stride;
-    VECTOR_LOOP
-    for (size_t j = 0; j < n; j++) {
-        dx[j] = multiply_add(d3, w3[j], multiply_add(d2, w2[j], multiply_add(d1, w1[j], multiply_add(d0, w0[j], dx[j]))));
-        w0[j] = multiply_add(a0, x[j], w0[j]);
-        w1[j] = multiply_add(a1, x[j], w1[j]);
-        w2[j] = multiply_add(a2, x[j], w2[j]);
-        w3[j] = multiply_add(a3, x[j], w3[j]);
-    }
-}
-
-static void add_and_update_row(size_t n, bp_real a, bp_real d, const bp_real *x, bp_real *w, bp_real *dx)
-{
-    const bp_real ad = a * d;
-    VECTOR_LOOP
-    for (size_t j = 0; j < n; j++) {
-        dx[j] = multiply_add(d, w[j], dx[j]);
-        w[j] = multiply_add(ad, x[j], w[j]);
-    }
+    sweep_wide(&is, n, false);
 }
 
 static void pull_row_back_and_update(size_t n_out, size_t n, size_t stride, bp_real alpha, const bp_real *dz,
                                      const bp_real *x, bp_real *W, bp_real *dx)
 {
+    const struct sweep is = {
+        .n_out = n_out, .stride = stride, .alpha = alpha, .W = W, .dz = dz, .x = x, .W_to = W, .dx = dx
+    };
     if (n <= NARROW) {
-        const struct sweep is = {
-            .n_out = n_out, .stride = stride, .alpha = alpha, .W = W, .dz = dz, .x = x, .W_to = W, .dx = dx
-        };
         sweep_narrow(&is, n, true, true);
         return;
     }
-    size_t i = 0;
     scale_row(n, (bp_real)0, dx);
-    for (; i + ROWS <= n_out; i += ROWS)
-        add_and_update_rows(n, stride, alpha, dz + i, x, W + i * stride, dx);
-    for (; i < n_out; i++)
-        add_and_update_row(n, alpha, dz[i], x, W + i * stride, dx);
+    sweep_wide(&is, n, true);
 }
 
 static void outer_product(size_t n_out, size_t n_in, bp_real alpha, const bp_real *dz, const bp_real *x, bp_real beta,
