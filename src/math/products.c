@@ -87,6 +87,7 @@ static bool is_narrow(const struct bpi_product *p, size_t work)
 static struct bpi_way way_of(const struct bp_threads_pool *pool, const struct bpi_product *p)
 {
     static const struct bpi_way by_blas = { bpi_gemm, false }, own_ways[BPI_N_KERNEL_LEVELS] = {
+        [BPI_KERNELS_PLAIN] = { NULL, false },
 #if BPI_HAS_MATRICES
         [BPI_KERNELS_AVX2] = { bpi_multiply_matrices_avx2, true },
         [BPI_KERNELS_AVX512] = { bpi_multiply_matrices_avx512, true },
