@@ -14,8 +14,8 @@
 /*
  * Which networks are small: the walks keep all values and sums of a few rows on the stack. Up to about here a step of this kind is
  * faster than one layer by layer, but for large batches. Measured for tanh, in ns a row for batches of 1, 4 and 32, against
- * layers: 8-8-4 (108 parameters) 114, 58, 51 against 286, 146, 47; 8-8-8-4 (180) 176, 94, 85 against 386, 303, 72; 16-16-4 (340)
- * 272, 118, 104 against 240, 191, 70 (AVX-512, double precision, OpenBLAS 0.3.21 with its SkylakeX kernels).
+ * layers: 8-8-4 (108 parameters) 140, 66, 56 against 162, 133, 49; 8-8-8-4 (180) 194, 97, 84 against 212, 188, 66 (AVX-512, double
+ * precision).
  */
 enum { BPI_SMALL_UNITS = 32, BPI_SMALL_PARAMS = 192, BPI_SMALL_LAYERS = 8 };
 
