@@ -307,6 +307,97 @@ static void a_part_has_the_bits_of_the_whole_and_nothing_else_is_written(void **
     release(&p);
 }
 
+/* ---- Narrow layers --------------------------------------------------------------------------------------------------- */
+
+#if BPI_HAS_MATRICES
+
+static const struct narrow_way {
+    const struct bpi_narrow_products *by;
+    void (*multiply)(const struct bpi_product *product); /* what it must agree with */
+    bpi_kernel_level level;
+} narrow_ways[] = {
+    { &bpi_narrow_products_avx2, bpi_multiply_matrices_avx2, BPI_KERNELS_AVX2 },
+    { &bpi_narrow_products_avx512, bpi_multiply_matrices_avx512, BPI_KERNELS_AVX512 },
+};
+
+#define AT_EACH_NARROW_WAY(way)                                                                                            \
+    for (const struct narrow_way *way = narrow_ways; way < narrow_ways + COUNT(narrow_ways); way++)                        \
+        if (bpi_kernels_have(way->level))
+
+/* p->C and `expected`, both from C_before. */
+static void hold_narrow(const struct narrow_way *by, const struct product *p, enum bpi_gemm_form form, bp_real alpha,
+                        bp_real beta, bp_real *expected)
+{
+    const size_t size = p->m * p->n * sizeof *p->C;
+    memcpy(p->C, p->C_before, size);
+    memcpy(expected, p->C_before, size);
+    const struct bpi_product product = bpi_packed_product(form, p->m, p->n, p->k, alpha, p->A, p->B, beta, expected);
+    by->multiply(&product);
+    if (form == BPI_NT)
+        by->by->forward(p->m, p->n, p->k, p->A, p->B, p->C);
+    else if (form == BPI_NN)
+        by->by->back(p->m, p->k, p->n, p->A, p->B, beta, p->C);
+    else
+        by->by->out(p->k, p->m, p->n, alpha, p->A, p->B, beta, p->C);
+    assert_memory_equal(p->C, expected, size);
+}
+
+static void hold_narrow_shape(size_t m, size_t n, size_t k)
+{
+    struct product p = make(m, n, k);
+    bp_real *expected = malloc(m * n * sizeof *expected);
+    assert_non_null(expected);
+    AT_EACH_NARROW_WAY (by) {
+        hold_narrow(by, &p, BPI_NT, R(1), R(0), expected);
+        for (int beta = 0; beta <= 2; beta++) {
+            hold_narrow(by, &p, BPI_NN, R(1), R(beta / 2.0), expected);
+            hold_narrow(by, &p, BPI_TN, R(-0.3), R(beta / 2.0), expected);
+        }
+    }
+    free(expected);
+    release(&p);
+}
+
+static void a_narrow_layer_gets_the_bits_of_any_other(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {
+        1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 23, 24, 25, 31, 32, 33, 47, 48, 49, 50, 63, 64
+    };
+    for (size_t a = 0; a < COUNT(sizes); a++)
+        for (size_t b = 0; b < COUNT(sizes); b++)
+            for (size_t c = 0; c < COUNT(sizes); c++)
+                hold_narrow_shape(sizes[a], sizes[b], sizes[c]);
+}
+
+/* Row after row from 0, as bpi_kernels()->add_column_sums() adds them; alpha and beta as the layer puts what has been added up. */
+static void sums_of_columns_are_taken_row_after_row(void **state)
+{
+    (void)state;
+    for (size_t n = 1; n <= BPI_MOST_NARROW; n++) {
+        struct product p = make(37, n, 1);
+        AT_EACH_NARROW_WAY (by)
+            for (int beta = 0; beta <= 2; beta++) {
+                bp_real to[BPI_MOST_NARROW + 1];
+                memcpy(to, p.C_before, n * sizeof *to);
+                to[n] = R(5);
+                by->by->sum_columns(36, n, R(-0.3), p.C_before + n, R(beta / 2.0), to);
+                for (size_t j = 0; j < n; j++) {
+                    volatile bp_real sum = R(0), put; /* rounded after each operation */
+                    for (size_t i = 1; i < 37; i++)
+                        sum = sum + p.C_before[i * n + j];
+                    put = R(-0.3) * sum;
+                    const volatile bp_real before = R(beta / 2.0) * p.C_before[j];
+                    assert_true(to[j] == (beta == 0 ? put : put + before));
+                }
+                assert_true(to[n] == R(5));
+            }
+        release(&p);
+    }
+}
+
+#endif
+
 /* ---- Warming up -------------------------------------------------------------------------------------------------- */
 
 static void warming_up_gives_its_memory_back(void **state)
@@ -341,6 +432,10 @@ int main(void)
         cmocka_unit_test(factors_are_only_read),
         cmocka_unit_test(same_product_gives_the_same_bits),
         cmocka_unit_test(a_part_has_the_bits_of_the_whole_and_nothing_else_is_written),
+#if BPI_HAS_MATRICES
+        cmocka_unit_test(a_narrow_layer_gets_the_bits_of_any_other),
+        cmocka_unit_test(sums_of_columns_are_taken_row_after_row),
+#endif
         cmocka_unit_test(warming_up_gives_its_memory_back),
         cmocka_unit_test(warming_up_without_memory_is_refused),
     };

@@ -8,6 +8,8 @@
  */
 #include "base/real.h"
 
+#include <stdbool.h>
+
 #include "backprop/rng.h"
 
 static uint64_t rotate_left(uint64_t x, int k)
@@ -30,7 +32,8 @@ void bp_rng_init(bp_rng *rng, uint64_t seed)
         rng->state[i] = split_mix(&seed);
 }
 
-uint64_t bp_rng_next(bp_rng *rng)
+/* Inline: whoever draws many keeps the state in registers. */
+static inline uint64_t next(bp_rng *rng)
 {
     uint64_t *s = rng->state;
     const uint64_t result = rotate_left(s[0] + s[3], 23) + s[0];
@@ -45,17 +48,31 @@ uint64_t bp_rng_next(bp_rng *rng)
     return result;
 }
 
+uint64_t bp_rng_next(bp_rng *rng)
+{
+    return next(rng);
+}
+
+/*
+ * Numbers below 2^64 mod bound would make the first remainders more likely than the others. As that is less than bound, it need not
+ * be known for any number from bound on: hardly ever, and it is a division.
+ */
+static inline bool is_fair(uint64_t x, uint64_t bound)
+{
+    return x >= bound || x >= (UINT64_MAX - bound + 1) % bound;
+}
+
+static inline uint64_t below(bp_rng *rng, uint64_t bound)
+{
+    uint64_t x = next(rng);
+    while (!is_fair(x, bound))
+        x = next(rng);
+    return x % bound;
+}
+
 uint64_t bp_rng_below(bp_rng *rng, uint64_t bound)
 {
-    if (bound == 0)
-        return 0;
-
-    /* 2^64 mod bound: numbers below it would make the first remainders more likely than the others. */
-    const uint64_t unfair = (UINT64_MAX - bound + 1) % bound;
-    uint64_t x = bp_rng_next(rng);
-    while (x < unfair)
-        x = bp_rng_next(rng);
-    return x % bound;
+    return bound != 0 ? below(rng, bound) : 0;
 }
 
 double bp_rng_uniform(bp_rng *rng)
@@ -97,10 +114,12 @@ double bp_rng_normal(bp_rng *rng)
 
 void bp_rng_shuffle(bp_rng *rng, size_t *indices, size_t n)
 {
+    bp_rng here = *rng;
     for (size_t i = n; i > 1; i--) {
-        const size_t j = (size_t)bp_rng_below(rng, i);
+        const size_t j = (size_t)below(&here, i);
         const size_t swapped = indices[i - 1];
         indices[i - 1] = indices[j];
         indices[j] = swapped;
     }
+    *rng = here;
 }

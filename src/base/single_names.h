@@ -186,6 +186,7 @@
 #define bpi_loss_check_weight bpfi_loss_check_weight
 #define bpi_loss_n_classes bpfi_loss_n_classes
 #define bpi_loss_of_batch bpfi_loss_of_batch
+#define bpi_loss_of_even_rows bpfi_loss_of_even_rows
 #define bpi_loss_of_row bpfi_loss_of_row
 #define bpi_loss_parameter bpfi_loss_parameter
 #define bpi_loss_piece bpfi_loss_piece
@@ -205,6 +206,9 @@
 #define bpi_names_copy bpfi_names_copy
 #define bpi_names_free bpfi_names_free
 #define bpi_names_set_metadata bpfi_names_set_metadata
+#define bpi_narrow_products bpfi_narrow_products
+#define bpi_narrow_products_avx2 bpfi_narrow_products_avx2
+#define bpi_narrow_products_avx512 bpfi_narrow_products_avx512
 #define bpi_network_backward bpfi_network_backward
 #define bpi_network_check bpfi_network_check
 #define bpi_network_is_small bpfi_network_is_small
@@ -286,6 +290,7 @@
 #define bpi_product_row_alone bpfi_product_row_alone
 #define bpi_product_row_has bpfi_product_row_has
 #define bpi_product_row_shared bpfi_product_row_shared
+#define bpi_product_sums bpfi_product_sums
 #define bpi_products_are_forced bpfi_products_are_forced
 #define bpi_products_force_gemm bpfi_products_force_gemm
 #define bpi_protobuf bpfi_protobuf

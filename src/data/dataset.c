@@ -96,7 +96,15 @@ static size_t row_number(const size_t *rows, size_t first, size_t i)
  */
 static void copy_row(size_t n, const bp_real *from, const bp_real *next, bp_real *to)
 {
-    enum { LINE = 64 / sizeof(bp_real), STRETCH = 4 * LINE, SHORT = 4 * STRETCH };
+    enum { LINE = 64 / sizeof(bp_real), STRETCH = 4 * LINE, SHORT = 4 * STRETCH, PIECE = 16 / sizeof(bp_real) };
+    if (n <= STRETCH) { /* a call would take longer */
+        size_t j = 0;
+        for (; j + PIECE <= n; j += PIECE)
+            memcpy(to + j, from + j, PIECE * sizeof *to);
+        for (; j < n; j++)
+            to[j] = from[j];
+        return;
+    }
     if (n <= SHORT) { /* many are in one page, and the processor sees them coming */
         memcpy(to, from, n * sizeof *to);
         return;

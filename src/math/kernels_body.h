@@ -19,11 +19,28 @@ static void exp_map(size_t n, const bp_real *x, bp_real *y)
         y[i] = exp_of(x[i]);
 }
 
+/*
+ * x as a number that a compiler knows nothing about. GCC makes one instruction of y > x ? x : y, which a NaN gets through, only if it does
+ * not see what x is: for a constant it compares, and then selects.
+ */
+static inline bp_real hidden(bp_real x)
+{
+    const volatile bp_real where = x;
+    return where;
+}
+
+/* tanh x, `limit` being TANH_1_ABOVE. */
+static inline bp_real tanh_up_to(bp_real x, bp_real limit)
+{
+    return tanh_within(x, at_most(limit, BPI_FABS(x)));
+}
+
 static void tanh_map(size_t n, const bp_real *x, bp_real *y)
 {
+    const bp_real limit = hidden(TANH_1_ABOVE);
     VECTOR_LOOP
     for (size_t i = 0; i < n; i++)
-        y[i] = tanh_of(x[i]);
+        y[i] = tanh_up_to(x[i], limit);
 }
 
 static void sigmoid_map(size_t n, const bp_real *x, bp_real *y)
@@ -118,17 +135,27 @@ static inline bp_real sigmoid_slope(bp_real z, bp_real a, bp_real p)
 LOOPS(sigmoid)
 
 /* f(z) = tanh z,  f'(z) = 1 - f(z)^2. */
-static inline bp_real tanh_value(bp_real z, bp_real p)
+static inline bp_real limited_tanh_value(bp_real z, bp_real limit)
+{
+    return tanh_up_to(z, limit);
+}
+VALUE_LOOPS(limited_tanh)
+static void tanh_apply(size_t n, bp_real p, const bp_real *Z, bp_real *A)
 {
     UNUSED(p);
-    return tanh_of(z);
+    limited_tanh_apply(n, hidden(TANH_1_ABOVE), Z, A);
+}
+static void tanh_apply_with_bias(size_t rows, size_t n, bp_real p, const bp_real *b, bp_real *Z, bp_real *A)
+{
+    UNUSED(p);
+    limited_tanh_apply_with_bias(rows, n, hidden(TANH_1_ABOVE), b, Z, A);
 }
 static inline bp_real tanh_slope(bp_real z, bp_real a, bp_real p)
 {
     UNUSED(z), UNUSED(p);
     return (bp_real)1 - a * a;
 }
-LOOPS(tanh)
+PULL_BACK_LOOP(tanh)
 
 /* f(z) = max(z, 0),  f'(z) = 1 where z > 0, which is where f(z) > 0, else 0. */
 static inline bp_real relu_value(bp_real z, bp_real p)

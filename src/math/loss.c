@@ -5,6 +5,7 @@
 #include "math/loss.h"
 
 #include "base/status.h"
+#include "math/vector_loop.h"
 
 /* l = 1/2 sum (y - t)^2,  dl/dy = y - t. */
 static double squared_error(const bp_loss *loss, const struct bpi_loss_row *row, bp_real weight, bp_real *d)
@@ -18,6 +19,25 @@ static double squared_error(const bp_loss *loss, const struct bpi_loss_row *row,
             d[j] = weight * e;
     }
     return sum / 2;
+}
+
+/* Short rows, of which many fit into the time of a call. */
+static double squared_error_of_rows(size_t batch, size_t n, const bp_real *Y, const bp_real *T, double share, bp_real *d)
+{
+    double total = 0;
+    for (size_t i = 0; i < batch; i++) {
+        double sum = 0;
+        for (size_t j = 0; j < n; j++) {
+            const double e = (double)(Y[i * n + j] - T[i * n + j]);
+            sum += e * e;
+        }
+        total += share * (sum / 2);
+    }
+    const size_t all = d != NULL ? batch * n : 0;
+    VECTOR_LOOP
+    for (size_t k = 0; k < all; k++)
+        d[k] = (bp_real)share * (Y[k] - T[k]);
+    return total;
 }
 
 /*
@@ -166,7 +186,7 @@ static double custom(const bp_loss *loss, const struct bpi_loss_row *row, bp_rea
 }
 
 static const struct bpi_loss_rule rules[BP_N_LOSSES] = {
-    [BP_SQUARED_ERROR] = { .name = "squared_error", .of_row = squared_error },
+    [BP_SQUARED_ERROR] = { .name = "squared_error", .of_row = squared_error, .of_even_rows = squared_error_of_rows },
     [BP_BINARY_CROSS_ENTROPY] = { .name = "binary_cross_entropy",
                                   .of_row = binary_cross_entropy,
                                   .fused = true,
@@ -347,10 +367,10 @@ static bool all_in_range(enum bpi_target_range range, size_t n, const bp_real *t
 {
     const bp_real least = range == BPI_ANY_TARGET ? -BP_REAL_MAX : (bp_real)0;
     const bp_real most = range == BPI_TARGET_PROBABILITY ? (bp_real)1 : BP_REAL_MAX;
-    size_t n_bad = 0;
-    for (size_t j = 0; j < n; j++)
-        n_bad += !(t[j] >= least && t[j] <= most);
-    return n_bad == 0;
+    unsigned are_good = 1;
+    for (size_t j = 0; j < n; j++) /* without branches, so that a compiler may look at several at a time */
+        are_good &= (unsigned)(t[j] >= least) & (unsigned)(t[j] <= most);
+    return are_good != 0;
 }
 
 static bp_status check_targets(const struct bpi_loss_rule *rule, const struct bpi_loss_batch *at, const bp_targets *T)
@@ -449,6 +469,12 @@ bp_status bpi_loss_of_batch(const bp_loss *loss, const struct bpi_loss_batch *at
         return bpi_fail(BP_ERR_NONFINITE, "weights: their sum over the batch is %g", all);
     const bool is_even = T->weights == NULL && loss->class_weights == NULL;
     double sum = 0, share = share_of_row(loss, 1, all);
+    if (weight != NULL)
+        *weight = all;
+    if (is_even && rule->of_even_rows != NULL && T->values != NULL) { /* label smoothing goes with cross-entropy alone */
+        *L = rule->of_even_rows(at->batch, n, at->Y, T->values, share, at->d);
+        return BP_OK;
+    }
     for (size_t i = 0; i < at->batch; i++) {
         if (!is_even)
             share = share_of_row(loss, weight_of_row(loss, T, i, n), all);
@@ -457,7 +483,5 @@ bp_status bpi_loss_of_batch(const bp_loss *loss, const struct bpi_loss_batch *at
         clear_row(loss, at, T, i);
     }
     *L = sum;
-    if (weight != NULL)
-        *weight = all;
     return BP_OK;
 }

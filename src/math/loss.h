@@ -26,6 +26,13 @@ struct bpi_loss_row {
  */
 typedef double (*bpi_loss_of_row)(const bp_loss *loss, const struct bpi_loss_row *row, bp_real weight, bp_real *d);
 
+/**
+ * Sum over the rows of a batch of `share` times the loss of each, row after row, with the bits of a call of bpi_loss_of_row for each
+ * of them. Batch x n each; d as there, its weight being the share.
+ */
+typedef double (*bpi_loss_of_even_rows)(size_t batch, size_t n, const bp_real *Y, const bp_real *T, double share,
+                                        bp_real *d);
+
 /** Which smooth piece of the loss an output is on, for losses made of pieces; parameter with its default filled in. */
 typedef int (*bpi_loss_piece)(bp_real y, bp_real t, bp_real parameter);
 
@@ -35,7 +42,8 @@ enum bpi_target_range { BPI_ANY_TARGET, BPI_TARGET_NOT_NEGATIVE, BPI_TARGET_PROB
 struct bpi_loss_rule {
     const char *name;
     bpi_loss_of_row of_row;
-    bpi_loss_piece piece; /**< NULL where the loss is smooth */
+    bpi_loss_of_even_rows of_even_rows; /**< for rows that all weigh the same; NULL: one after the other */
+    bpi_loss_piece piece;               /**< NULL where the loss is smooth */
     bool fused;           /**< takes logits: the gradient is dZ. Else it is dY, still to go back through the activation */
     bp_activation output; /**< the activation it is fused with, and needs */
     enum bpi_target_range range;

@@ -42,6 +42,30 @@ struct bpi_product_kernels {
 void bpi_multiply_matrices_avx2(const struct bpi_product *product);
 void bpi_multiply_matrices_avx512(const struct bpi_product *product);
 
+/** A product is narrow if it has at most so many rows, columns and numbers in a sum: the sums are taken in one go. */
+enum { BPI_MOST_NARROW = 64 };
+
+/** The products of a narrow layer, for more than one row; overlap as in math/gemm.h, and bits as by bpi_multiply_matrices_...(). */
+struct bpi_narrow_products {
+    /** Z (batch x n_out) = A_in W^T */
+    void (*forward)(size_t batch, size_t n_out, size_t n_in, const bp_real *A_in, const bp_real *W, bp_real *Z);
+
+    /** dA_in (batch x n_in) = dZ W + beta dA_in */
+    void (*back)(size_t batch, size_t n_out, size_t n_in, const bp_real *dZ, const bp_real *W, bp_real beta,
+                 bp_real *dA_in);
+
+    /** W_to (n_out x n_in) = alpha dZ^T A_in + beta W_to */
+    void (*out)(size_t batch, size_t n_out, size_t n_in, bp_real alpha, const bp_real *dZ, const bp_real *A_in,
+                bp_real beta, bp_real *W_to);
+
+    /** b_to (n_out) = alpha 1^T dZ + beta b_to: 0 and one row after the other, then alpha and beta, each rounded by itself */
+    void (*sum_columns)(size_t batch, size_t n_out, bp_real alpha, const bp_real *dZ, bp_real beta, bp_real *b_to);
+};
+
+#if BPI_HAS_MATRICES
+extern const struct bpi_narrow_products bpi_narrow_products_avx2, bpi_narrow_products_avx512;
+#endif
+
 extern const struct bpi_product_kernels bpi_product_kernels_plain, bpi_product_kernels_avx2, bpi_product_kernels_avx512;
 
 #endif

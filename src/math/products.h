@@ -80,6 +80,9 @@ void bpi_product_back(struct bp_threads_pool *pool, size_t batch, size_t n_out, 
 void bpi_product_out(struct bp_threads_pool *pool, size_t batch, size_t n_out, size_t n_in, bp_real alpha,
                      const bp_real *dZ, const bp_real *A_in, bp_real beta, bp_real *W_to);
 
+/** b_to (n_out) = alpha dZ^T 1 + beta b_to. False, nothing done: the layer is not narrow. */
+bool bpi_product_sums(size_t batch, size_t n_out, bp_real alpha, const bp_real *dZ, bp_real beta, bp_real *b_to);
+
 /** dA_in = dZ W with W as it was, and W += alpha dZ^T A_in: bpi_product_back(), then bpi_product_out(), in one. */
 void bpi_product_back_and_update(struct bp_threads_pool *pool, size_t batch, size_t n_out, size_t n_in, bp_real alpha,
                                  const bp_real *dZ, const bp_real *A_in, bp_real *W, bp_real *dA_in);

@@ -200,6 +200,18 @@ static void finish_rows(void *argument, size_t part)
     }
 }
 
+/* In one call, as most small layers can be. False, nothing done: there is more to it. */
+static bool finish_at_once(const bp_layer *layer, const struct bpi_layer_pass *pass)
+{
+    const bpi_bias_kernel apply_with_bias = bpi_kernels()->apply_with_bias[layer->activation];
+    const bool drops = pass->training && layer->dropout > (bp_real)0;
+    if (apply_with_bias == NULL || layer->b == NULL || layer->normalization != BP_NO_NORMALIZATION || drops ||
+        pass->pool != NULL || pass->batch * layer->n_out > BLOCK)
+        return false;
+    apply_with_bias(pass->batch, layer->n_out, layer->parameter, layer->b, pass->Z, pass->F);
+    return true;
+}
+
 void bpi_layer_apply(const bp_layer *layer, const bp_real *z, bp_real *a)
 {
     const struct function f = function_of(layer);
@@ -215,7 +227,8 @@ void bpi_layer_forward(const bp_layer *layer, const struct bpi_layer_pass *pass)
         else
             fold_statistics(layer, pass);
     }
-    run_row_work(&(struct row_work){ .layer = layer, .pass = pass }, finish_rows);
+    if (!finish_at_once(layer, pass))
+        run_row_work(&(struct row_work){ .layer = layer, .pass = pass }, finish_rows);
 }
 
 void bpi_layer_update_state(const bp_layer *layer, size_t batch, const bp_real *statistics)
@@ -256,8 +269,9 @@ static void pull_rows_back(void *argument, size_t part)
 void bpi_layer_pull_back(const bp_layer *layer, const struct bpi_layer_pass *pass, const bp_real *dA, bp_real *dZ)
 {
     const bpi_pull_back_kernel kernel = bpi_kernels()->pull_back[layer->activation];
-    if (pass->batch == 1 && kernel != NULL && layer->dropout == (bp_real)0) {
-        kernel(layer->n_out, layer->parameter, pass->Z, pass->F, dA, dZ);
+    const bool is_whole = pass->batch == 1 || pass->pool == NULL; /* nobody to share it with */
+    if (is_whole && kernel != NULL && layer->dropout == (bp_real)0) {
+        kernel(pass->batch * layer->n_out, layer->parameter, pass->Z, pass->F, dA, dZ);
         return;
     }
     run_row_work(&(struct row_work){ .layer = layer, .pass = pass, .dA = dA, .dZ = dZ }, pull_rows_back);
@@ -302,6 +316,8 @@ static void put_bias_gradient(const bp_layer *layer, const struct bpi_layer_pass
         put(sink, n, dZ, b_to);
         return;
     }
+    if (!bpi_layer_needs_rows(layer) && bpi_product_sums(pass->batch, n, sink->alpha, dZ, sink->beta, b_to))
+        return;
     if (!bpi_layer_needs_rows(layer))
         bpi_kernels()->add_column_sums(pass->batch, n, dZ, pass->row);
     put(sink, n, pass->row, b_to);
