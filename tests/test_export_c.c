@@ -379,10 +379,9 @@ static void programs_agree_in_the_tails(void **state)
     run_checker(&checker, "0", "-O0");
 }
 
-/* What a compiler says that reorders sums; others are numbers that are not IEEE 754's. */
-static void programs_that_cannot_take_numbers_apart_call_libm(void **state)
+/* With layers wide enough for functions of their own. */
+static void hold_wide_layers(const char *flags)
 {
-    (void)state;
     struct checker checker;
     begin_checker(&checker);
     for (int activation = 0; activation < (int)BP_CUSTOM_ACTIVATION; activation++)
@@ -391,7 +390,21 @@ static void programs_that_cannot_take_numbers_apart_call_libm(void **state)
             const struct kind kind = { .n_in = 4, .layers = { layer }, .element = numbers[which] };
             add_kind(&checker, &kind);
         }
-    run_checker(&checker, "0", "-O1 -D__ASSOCIATIVE_MATH__");
+    run_checker(&checker, "0", flags);
+}
+
+/* What a compiler says that reorders sums; others are numbers that are not IEEE 754's. */
+static void programs_that_cannot_take_numbers_apart_call_libm(void **state)
+{
+    (void)state;
+    hold_wide_layers("-O1 -D__ASSOCIATIVE_MATH__");
+}
+
+/* Clang does so without a word. */
+static void programs_are_right_where_sums_may_be_reordered(void **state)
+{
+    (void)state;
+    hold_wide_layers("-Ofast -fno-finite-math-only");
 }
 
 /* ---- The text -------------------------------------------------------------------------------------------------------- */
@@ -1063,6 +1076,7 @@ int main(void)
         cmocka_unit_test(special_networks_too),
         cmocka_unit_test(programs_agree_in_the_tails),
         cmocka_unit_test(programs_that_cannot_take_numbers_apart_call_libm),
+        cmocka_unit_test(programs_are_right_where_sums_may_be_reordered),
         cmocka_unit_test(weights_are_exact_where_nothing_is_folded_in),
         cmocka_unit_test(the_same_network_gives_the_same_text_in_every_locale),
         cmocka_unit_test(files_have_the_texts_of_memory),

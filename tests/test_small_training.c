@@ -363,12 +363,12 @@ static void lanes_without_a_row_do_no_harm(void **state)
         }
 }
 
-/* What must be looked at more closely: a 0, a number below the normal ones, one that is not finite. */
+/* What must be looked at more closely: a 0 with a sign, which is flushed, a number below the normal ones, one that is not finite. */
 static void parameters_are_normal_unless_one_is_not(void **state)
 {
     (void)state;
-    const bp_real others[] = { R(0), -R(0), BP_REAL_MIN / 2, -BP_REAL_MIN / 2, R(INFINITY), R(-INFINITY), R(NAN) };
-    const bp_real normal[] = { BP_REAL_MIN, -BP_REAL_MIN, BP_REAL_MAX, -BP_REAL_MAX, R(1), R(-1) };
+    const bp_real others[] = { -R(0), BP_REAL_MIN / 2, -BP_REAL_MIN / 2, R(INFINITY), R(-INFINITY), R(NAN) };
+    const bp_real normal[] = { R(0), BP_REAL_MIN, -BP_REAL_MIN, BP_REAL_MAX, -BP_REAL_MAX, R(1), R(-1) };
     AT_EACH_LEVEL (level) {
         struct trained of;
         make(&of, &shapes[0], &(struct training){ .rate = R(0.1) });

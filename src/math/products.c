@@ -111,6 +111,7 @@ static struct bpi_way way_of(const struct bp_threads_pool *pool, const struct bp
 static const struct bpi_narrow_products *narrow(size_t batch, size_t n_out, size_t n_in)
 {
     static const struct bpi_narrow_products *const levels[BPI_N_KERNEL_LEVELS] = {
+        [BPI_KERNELS_PLAIN] = NULL,
 #if BPI_HAS_MATRICES
         [BPI_KERNELS_AVX2] = &bpi_narrow_products_avx2,
         [BPI_KERNELS_AVX512] = &bpi_narrow_products_avx512,

@@ -42,8 +42,6 @@ static inline bp_real multiply_add(bp_real a, bp_real b, bp_real c)
 #define HAS_VECTORS 1
 #else
 #define HAS_VECTORS 0
-#define VECTOR 1UL
-#define ALWAYS_INLINE static inline
 #endif
 
 #if HAS_VECTORS
@@ -656,16 +654,32 @@ static inline void sweep_narrow(const struct sweep *is, size_t n, bool sums, boo
 }
 
 #endif
-/* `rows` rows from row i on, of a wide W: `width` columns of them from column j on. All but i and j are constants, or nearly. */
+
+/* w += d x */
+static void add_row(size_t n, bp_real d, const bp_real *x, bp_real *w)
+{
+    VECTOR_LOOP
+    for (size_t j = 0; j < n; j++)
+        w[j] = multiply_add(d, x[j], w[j]);
+}
+
 #if HAS_VECTORS
-ALWAYS_INLINE void sweep_columns(const struct sweep *is, size_t rows, bool updates, size_t i, size_t j, size_t width)
+
+/* dz and alpha dz of some rows, in all lanes. */
+struct factors {
+    vector d[ROWS], step[ROWS];
+};
+
+/* `rows` rows from row i on, of a wide W: `width` columns of them from column j on. All but i and j are constants, or nearly. */
+ALWAYS_INLINE void sweep_columns(const struct sweep *is, size_t rows, bool updates, const struct factors *by, size_t i,
+                                 size_t j, size_t width)
 {
     const size_t from = i * is->stride + j;
     vector w[ROWS], sum = load(is->dx + j, width);
     UNROLL
     for (size_t r = 0; r < rows; r++) {
         w[r] = load(is->W + from + r * is->stride, width);
-        sum = fused(all(is->dz[i + r]), w[r], sum);
+        sum = fused(by->d[r], w[r], sum);
     }
     store(sum, width, is->dx + j);
     if (!updates)
@@ -673,28 +687,27 @@ ALWAYS_INLINE void sweep_columns(const struct sweep *is, size_t rows, bool updat
     const vector x = load(is->x + j, width);
     UNROLL
     for (size_t r = 0; r < rows; r++)
-        store(fused(all(is->alpha * is->dz[i + r]), x, w[r]), width, is->W_to + from + r * is->stride);
+        store(fused(by->step[r], x, w[r]), width, is->W_to + from + r * is->stride);
 }
-#else
-static inline void sweep_columns(const struct sweep *is, size_t rows, bool updates, size_t i, size_t j, size_t width)
-{
-    (void)width;
-    for (size_t r = i; r < i + rows; r++) {
-        const bp_real w = is->W[r * is->stride + j];
-        is->dx[j] = multiply_add(is->dz[r], w, is->dx[j]);
-        if (updates)
-            is->W_to[r * is->stride + j] = multiply_add(is->alpha * is->dz[r], is->x[j], w);
-    }
-}
-#endif
 
 ALWAYS_INLINE void sweep_wide_rows(const struct sweep *is, size_t rows, bool updates, size_t i, size_t n)
 {
+    enum { FEW = 4 }; /* numbers in a vector of which two are taken a round */
+    struct factors by;
     size_t j = 0;
+    UNROLL
+    for (size_t r = 0; r < rows; r++) {
+        by.d[r] = all(is->dz[i + r]);
+        by.step[r] = all(is->alpha * is->dz[i + r]);
+    }
+    for (; VECTOR <= FEW && j + 2 * VECTOR <= n; j += 2 * VECTOR) {
+        sweep_columns(is, rows, updates, &by, i, j, VECTOR);
+        sweep_columns(is, rows, updates, &by, i, j + VECTOR, VECTOR);
+    }
     for (; j + VECTOR <= n; j += VECTOR)
-        sweep_columns(is, rows, updates, i, j, VECTOR);
+        sweep_columns(is, rows, updates, &by, i, j, VECTOR);
     if (j < n)
-        sweep_columns(is, rows, updates, i, j, n - j);
+        sweep_columns(is, rows, updates, &by, i, j, n - j);
 }
 
 /* Sums come in the order of the rows. */
@@ -707,13 +720,62 @@ ALWAYS_INLINE void sweep_wide(const struct sweep *is, size_t n, bool updates)
         sweep_wide_rows(is, 1, updates, i, n);
 }
 
-/* w += d x */
-static void add_row(size_t n, bp_real d, const bp_real *x, bp_real *w)
+#else
+
+/* dx += d0 w0 + d1 w1 + d2 w2 + d3 w3, in this order. */
+static void add_rows(size_t n, size_t stride, const bp_real d[ROWS], const bp_real *W, bp_real *dx)
 {
+    const bp_real d0 = d[0], d1 = d[1], d2 = d[2], d3 = d[3];
+    const bp_real *w0 = W, *w1 = W + stride, *w2 = W + 2 * stride, *w3 = W + 3 * stride;
     VECTOR_LOOP
     for (size_t j = 0; j < n; j++)
-        w[j] = multiply_add(d, x[j], w[j]);
+        dx[j] = multiply_add(d3, w3[j], multiply_add(d2, w2[j], multiply_add(d1, w1[j], multiply_add(d0, w0[j], dx[j]))));
 }
+
+/* As add_rows(), with the update w += a d x of each row while it is there. */
+static void add_and_update_rows(size_t n, size_t stride, bp_real a, const bp_real d[ROWS], const bp_real *x, bp_real *W,
+                                bp_real *dx)
+{
+    const bp_real d0 = d[0], d1 = d[1], d2 = d[2], d3 = d[3];
+    const bp_real a0 = a * d0, a1 = a * d1, a2 = a * d2, a3 = a * d3;
+    bp_real *w0 = W, *w1 = W + stride, *w2 = W + 2 * stride, *w3 = W + 3 * stride;
+    VECTOR_LOOP
+    for (size_t j = 0; j < n; j++) {
+        dx[j] = multiply_add(d3, w3[j], multiply_add(d2, w2[j], multiply_add(d1, w1[j], multiply_add(d0, w0[j], dx[j]))));
+        w0[j] = multiply_add(a0, x[j], w0[j]);
+        w1[j] = multiply_add(a1, x[j], w1[j]);
+        w2[j] = multiply_add(a2, x[j], w2[j]);
+        w3[j] = multiply_add(a3, x[j], w3[j]);
+    }
+}
+
+static void add_and_update_row(size_t n, bp_real a, bp_real d, const bp_real *x, bp_real *w, bp_real *dx)
+{
+    const bp_real ad = a * d;
+    VECTOR_LOOP
+    for (size_t j = 0; j < n; j++) {
+        dx[j] = multiply_add(d, w[j], dx[j]);
+        w[j] = multiply_add(ad, x[j], w[j]);
+    }
+}
+
+static void sweep_wide(const struct sweep *is, size_t n, bool updates)
+{
+    const size_t row = is->stride;
+    size_t i = 0;
+    for (; i + ROWS <= is->n_out; i += ROWS)
+        if (updates)
+            add_and_update_rows(n, row, is->alpha, is->dz + i, is->x, is->W_to + i * row, is->dx);
+        else
+            add_rows(n, row, is->dz + i, is->W + i * row, is->dx);
+    for (; i < is->n_out; i++)
+        if (updates)
+            add_and_update_row(n, is->alpha, is->dz[i], is->x, is->W_to + i * row, is->dx);
+        else
+            add_row(n, is->dz[i], is->W + i * row, is->dx);
+}
+
+#endif
 
 static void scale_row(size_t n, bp_real beta, bp_real *x)
 {

@@ -107,7 +107,7 @@ static const char near_0_float[] =
     "}\n\n";
 
 static const char exp_double[] =
-    "/* e^x for x <= 0. Adding `shift` rounds to whole numbers and leaves k and twice the bias of exponents in the last\n"
+    "/* e^x for x <= 0. Adding 'shift' rounds to whole numbers and leaves k and twice the bias of exponents in the last\n"
     "   bits. 2^k comes in two factors, so that a result below the normal range is rounded once. */\n"
     "static inline double $_exp(double x)\n"
     "{\n"
@@ -117,7 +117,7 @@ static const char exp_double[] =
     "    return (1.0 + $_expm1_near_0(r)) * $_from_bits(half << 52) * $_from_bits((bits - half) << 52);\n"
     "}\n\n";
 static const char exp_float[] =
-    "/* e^x for x <= 0. Adding `shift` rounds to whole numbers and leaves k and twice the bias of exponents in the last\n"
+    "/* e^x for x <= 0. Adding 'shift' rounds to whole numbers and leaves k and twice the bias of exponents in the last\n"
     "   bits. 2^k comes in two factors, so that a result below the normal range is rounded once. */\n"
     "static inline float $_exp(float x)\n"
     "{\n"
@@ -313,7 +313,11 @@ void bpi_c_write_math(const struct bpi_c_text *text, unsigned needs)
                                      "(FLT_EVAL_METHOD == 0 || FLT_EVAL_METHOD == 16)"
                                    : "#if DBL_MANT_DIG == 53 \\&\\& DBL_MAX_EXP == 1024 \\&\\& "
                                      "(FLT_EVAL_METHOD == 0 || FLT_EVAL_METHOD == 1 || FLT_EVAL_METHOD == 16)");
-    bpi_c_print(text, " \\&\\& \\\\\n    !defined(__FAST_MATH__) \\&\\& !defined(__ASSOCIATIVE_MATH__)\n\n");
+    bpi_c_print(
+        text,
+        " \\&\\& \\\\\n    !defined(__FAST_MATH__) \\&\\& !defined(__ASSOCIATIVE_MATH__) \\&\\& !defined(_M_FP_FAST)\n\n");
+    bpi_c_print(text, "#ifdef __clang__ /* which does not say when it may reorder sums */\n"
+                      "#pragma clang fp reassociate(off)\n#endif\n\n");
     for (size_t k = 0; k < N_FUNCTIONS; k++)
         if (((functions[k].need | functions[k].also_for) & needs) != 0)
             bpi_c_print(text, functions[k].text[text->single]);

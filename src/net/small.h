@@ -39,7 +39,7 @@ struct bpi_small_errors {
 void bpi_small_backward(const bp_network *net, const struct bpi_small_errors *errors, const struct bpi_sink *sink);
 
 /**
- * Whether all parameters are finite, and none is 0 or below the range of normal numbers. May be false all the same: it is the quick
+ * Whether all parameters are finite, and none is -0 or below the range of normal numbers. May be false all the same: it is the quick
  * way to see that there is nothing to see.
  */
 bool bpi_small_is_normal(const bp_network *net);

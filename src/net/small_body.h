@@ -902,13 +902,13 @@ static size_t steps(const bp_network *net, const struct bpi_small_batches *batch
 
 /* ---- Parameters ------------------------------------------------------------------------------------------------------ */
 
-/* By the exponent alone: that of a normal number is neither 0 nor the highest. */
+/* By the exponent: that of a normal number is neither 0 nor the highest. What a relu that is off does not move stays 0. */
 static bool is_normal(const bp_network *net)
 {
     const word least = (word)1 << MANTISSA, span = (word)(2 * BIAS) << MANTISSA;
     const bp_real *p = net->parameters.params;
     for (const bp_real *end = p + net->parameters.n_params; p < end; p++)
-        if ((word_of(*p) & ~SIGN_BIT) - least >= span)
+        if (word_of(*p) != 0 && (word_of(*p) & ~SIGN_BIT) - least >= span)
             return false;
     return true;
 }

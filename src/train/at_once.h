@@ -18,7 +18,7 @@ bp_status bpi_run_steps(struct bp_trainer_run *run, bp_progress *at, uint64_t mo
  * training, or not come to their end, only those before are done.
  *
  * @param most  of steps
- * @return whether that was done; else nothing has changed, and the epoch goes by steps
+ * @return whether that was done; else nothing has changed but what the first step sets, too, and the epoch goes by steps
  */
 bool bpi_run_epochs(struct bp_trainer_run *run, bp_progress *at, bp_train_report *report, uint64_t most);
 
