@@ -122,34 +122,39 @@ ALWAYS_INLINE void compute_rows(size_t rows, size_t vectors, bool is_turned, con
     put_sums(rows, vectors, band, band->C + r * band->C_row, sum);
 }
 
+ALWAYS_INLINE void compute_all_rows(size_t vectors, bool is_turned, const struct band *given)
+{
+    const struct band band = *given; /* which no store can change */
+    size_t r = 0;
+    if (vectors == 1) /* else there are too few sums to have enough under way */
+        for (; r + MOST_ROWS <= band.rows; r += MOST_ROWS)
+            compute_rows(MOST_ROWS, vectors, is_turned, &band, r);
+    for (; r + TILE_ROWS <= band.rows; r += TILE_ROWS)
+        compute_rows(TILE_ROWS, vectors, is_turned, &band, r);
+    if (TILE_ROWS > 4 && r + 4 <= band.rows) {
+        compute_rows(4, vectors, is_turned, &band, r);
+        r += 4;
+    }
+    switch (band.rows - r) {
+    case 3:
+        compute_rows(3, vectors, is_turned, &band, r);
+        break;
+    case 2:
+        compute_rows(2, vectors, is_turned, &band, r);
+        break;
+    case 1:
+        compute_rows(1, vectors, is_turned, &band, r);
+        break;
+    default:
+        break;
+    }
+}
+
 /* A function for each width and way to read the left factor. */
 #define BAND(name, vectors, is_turned)                                                                                     \
-    static void name##_##vectors(const struct band *given)                                                                 \
+    static void name##_##vectors(const struct band *band)                                                                  \
     {                                                                                                                      \
-        const struct band band = *given; /* which no store can change */                                                   \
-        size_t r = 0;                                                                                                      \
-        if (vectors == 1) /* else there are too few sums to have enough under way */                                       \
-            for (; r + MOST_ROWS <= band.rows; r += MOST_ROWS)                                                             \
-                compute_rows(MOST_ROWS, vectors, is_turned, &band, r);                                                     \
-        for (; r + TILE_ROWS <= band.rows; r += TILE_ROWS)                                                                 \
-            compute_rows(TILE_ROWS, vectors, is_turned, &band, r);                                                         \
-        if (TILE_ROWS > 4 && r + 4 <= band.rows) {                                                                         \
-            compute_rows(4, vectors, is_turned, &band, r);                                                                 \
-            r += 4;                                                                                                        \
-        }                                                                                                                  \
-        switch (band.rows - r) {                                                                                           \
-        case 3:                                                                                                            \
-            compute_rows(3, vectors, is_turned, &band, r);                                                                 \
-            break;                                                                                                         \
-        case 2:                                                                                                            \
-            compute_rows(2, vectors, is_turned, &band, r);                                                                 \
-            break;                                                                                                         \
-        case 1:                                                                                                            \
-            compute_rows(1, vectors, is_turned, &band, r);                                                                 \
-            break;                                                                                                         \
-        default:                                                                                                           \
-            break;                                                                                                         \
-        }                                                                                                                  \
+        compute_all_rows(vectors, is_turned, band);                                                                        \
     }
 #define BANDS(name, is_turned) BAND(name, 1, is_turned) BAND(name, 2, is_turned) BAND(name, 3, is_turned)
 // clang-format off
