@@ -193,6 +193,11 @@ static const char logistic_by_libm[] = "static inline ~ $_logistic(~ x)\n"
                                        "    return 1.0@ / (1.0@ + exp@(-x));\n"
                                        "}\n\n";
 
+static const char logistic_of_minus[] = "static inline ~ $_logistic_of_minus(~ x)\n"
+                                        "{\n"
+                                        "    return 1.0@ / (1.0@ + exp@(x));\n"
+                                        "}\n\n";
+
 /* The derivation, and why k is rounded as it is, stands at tanh_of() in src/math/kernel_functions.h. */
 static const char tanh_double[] =
     "/* tanh |x|, |x| = k ln 2 / 2 + r: with p = 2^-k and t = tanh r = r + r^3 q(r^2), (1 - p + (1 + p) t) / (1 + p + (1 - "
@@ -274,6 +279,7 @@ static const struct {
     { BPI_C_EXP, 0, { exp_double, exp_float }, exp_by_libm },
     { BPI_C_EXPM1, 0, { expm1_double, expm1_float }, expm1_by_libm },
     { BPI_C_LOGISTIC, 0, { logistic_double, logistic_float }, logistic_by_libm },
+    { BPI_C_LOGISTIC_OF_MINUS, 0, { "", "" }, logistic_of_minus },
     { BPI_C_TANH, 0, { tanh_double, tanh_float }, tanh_by_libm },
     { BPI_C_LOG1P, 0, { log1p_double, log1p_float }, log1p_by_libm },
 };

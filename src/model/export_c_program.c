@@ -42,17 +42,38 @@ static struct scratch scratch_of(const struct bpi_c_model *model)
  */
 #define FEWEST_AT_ONCE 4
 
+static bool needs_functions(const bp_layer *layer)
+{
+    return (bpi_c_function(layer->activation)->needs & ~(unsigned)BPI_C_LIBM) != 0;
+}
+
+/* Whether libm does for the functions that layers need; false if they need none. */
+static bool calls_libm(const bp_network *net)
+{
+    bool needs_some = false;
+    for (const bp_layer *layer = net->layers; layer < net->layers + net->n_layers; layer++) {
+        if (needs_functions(layer) && layer->n_out >= FEWEST_AT_ONCE)
+            return false;
+        needs_some = needs_some || needs_functions(layer);
+    }
+    return needs_some;
+}
+
+/* Of such a network weights and biases in front of a sigmoid have their signs changed: libm's exp gets -z as it is. */
+static bool is_negated(const bp_network *net, const bp_layer *layer)
+{
+    return layer->activation == BP_SIGMOID && layer->normalization != BP_LAYER_NORMALIZATION && calls_libm(net);
+}
+
 static unsigned needs_of(const bp_network *net)
 {
-    unsigned needs = 0;
-    bool is_wide = false;
-    for (size_t l = 0; l < net->n_layers; l++) {
-        const bp_layer *layer = &net->layers[l];
-        const unsigned own = bpi_c_function(layer->activation)->needs;
-        needs |= own | (layer->normalization == BP_LAYER_NORMALIZATION ? BPI_C_LIBM : 0U); /* a square root */
-        is_wide = is_wide || ((own & ~(unsigned)BPI_C_LIBM) != 0 && layer->n_out >= FEWEST_AT_ONCE);
+    unsigned needs = calls_libm(net) ? BPI_C_BY_LIBM : 0;
+    for (const bp_layer *layer = net->layers; layer < net->layers + net->n_layers; layer++) {
+        needs |= is_negated(net, layer) ? BPI_C_LOGISTIC_OF_MINUS : bpi_c_function(layer->activation)->needs;
+        if (layer->normalization == BP_LAYER_NORMALIZATION)
+            needs |= BPI_C_LIBM; /* a square root */
     }
-    return is_wide || (needs & ~(unsigned)BPI_C_LIBM) == 0 ? needs : needs | BPI_C_BY_LIBM;
+    return needs;
 }
 
 /* Tells exports from one another: a checksum of all numbers, and of the number type. */
@@ -183,14 +204,14 @@ typedef double (*element_of)(const struct bpi_c_model *model, size_t l, size_t k
 
 static double element_of_W(const struct bpi_c_model *model, size_t l, size_t k)
 {
-    const size_t n_out = model->net->layers[l].n_out;
-    return bpi_c_weight(model, l, k % n_out, k / n_out);
+    const bp_layer *layer = &model->net->layers[l];
+    const double weight = bpi_c_weight(model, l, k % layer->n_out, k / layer->n_out);
+    return is_negated(model->net, layer) ? -weight : weight;
 }
 
 static double element_of_b(const struct bpi_c_model *model, size_t l, size_t k)
 {
-    (void)l;
-    return model->shift[k];
+    return is_negated(model->net, &model->net->layers[l]) ? -model->shift[k] : model->shift[k];
 }
 
 static double in_center(const struct bpi_c_model *model, size_t l, size_t k)
@@ -343,12 +364,12 @@ static bool is_elementwise(const struct bpi_c_function *f)
 }
 
 /* What comes before a sum to which b and f are applied ... */
-static void open_activation(const struct bpi_c_text *text, const bp_layer *layer)
+static void open_activation(const struct bpi_c_text *text, const bp_network *net, const bp_layer *layer)
 {
     const struct bpi_c_function *f = bpi_c_function(layer->activation);
     if (!is_elementwise(f))
         return;
-    bpi_c_print(text, f->call);
+    bpi_c_print(text, is_negated(net, layer) ? "$_logistic_of_minus" : f->call);
     bpi_c_print(text, "(");
 }
 
@@ -386,7 +407,7 @@ static void write_first_inputs(const struct bpi_c_text *text, const struct bpi_c
     bpi_c_print(text, "    const ~ *w = $_W%;\n", l);
     bpi_c_print(text, "    for (size_t j = 0; j < %; j++)\n        y[j] = ", layer->n_out);
     if (is_in_one(layer)) {
-        open_activation(text, layer);
+        open_activation(text, model->net, layer);
         bpi_c_print(text, bpi_c_has_shift(model, l) ? "$_b%[j] + " : "", l);
         write_terms(text, false, n, layer->n_out);
         close_activation(text, layer, l, false);
@@ -412,12 +433,13 @@ static void write_other_inputs(const struct bpi_c_text *text, const struct bpi_c
 }
 
 /* y = f(y + b), as far as there is anything to do, with `b` or without. */
-static void write_activation(const struct bpi_c_text *text, const bp_layer *layer, size_t l, bool adds_b)
+static void write_activation(const struct bpi_c_text *text, const bp_network *net, size_t l, bool adds_b)
 {
+    const bp_layer *layer = &net->layers[l];
     if (!adds_b && !is_elementwise(bpi_c_function(layer->activation)))
         return;
     bpi_c_print(text, "    for (size_t j = 0; j < %; j++)\n        y[j] = ", layer->n_out);
-    open_activation(text, layer);
+    open_activation(text, net, layer);
     bpi_c_print(text, "y[j]");
     close_activation(text, layer, l, adds_b);
 }
@@ -453,7 +475,7 @@ static void write_layer(const struct bpi_c_text *text, const struct bpi_c_model 
     if (has_normalization)
         write_normalization(text, layer, l, has_b);
     if (!is_in_one(layer))
-        write_activation(text, layer, l, has_b && !has_normalization);
+        write_activation(text, model->net, l, has_b && !has_normalization);
     write_row_activation(text, layer);
     if (l + 1 == model->net->n_layers && model->outputs_by_code)
         bpi_c_print(text, "    for (size_t j = 0; j < %; j++)\n        y[j] = y[j] * $_out_scale[j] + $_out_center[j];\n",
@@ -560,7 +582,10 @@ void bpi_c_write_source(const struct bpi_c_text *text, struct bpi_c_model *model
     bpi_c_print(text, "#if &_EXPORT != ");
     bpi_writer_print(text->out, "0x%08xU\n", (unsigned)identify(model));
     bpi_c_print(text, "#error \"$.h is of another export than $.c\"\n#endif\n\n");
-    bpi_c_print(text, "/* W is stored input by input: W[i * n_out + j] leads from input i to unit j. */\n");
+    bpi_c_print(text, "/* W is stored input by input: W[i * n_out + j] leads from input i to unit j.");
+    bpi_c_print(text, (needs_of(net) & BPI_C_LOGISTIC_OF_MINUS) != 0
+                          ? "\n   In front of a sigmoid W and b have their signs changed. */\n"
+                          : " */\n");
     for (size_t l = 0; l < net->n_layers; l++) {
         bpi_c_fold(model, l);
         write_layer_arrays(text, model, l);
