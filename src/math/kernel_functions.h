@@ -227,7 +227,8 @@ static inline bp_real sigmoid_of(bp_real x)
     const bp_real p = MULTIPLY_ADD(q.rise * q.r2, q.high, MULTIPLY_ADD(q.r2, q.low, is.r)); /* a shorter chain than by Q */
     const word half = is.shifted >> 1; /* shifting up drops what does not belong to k */
     const bp_real one = real_of(((word)2 * BIAS - half) << MANTISSA), power = real_of((is.shifted - half) << MANTISSA);
-    const bp_real sum = one + power, lost = one - (sum - power); /* while p is not there yet */
+    const bp_real sum = one + power,
+                  lost = one - (sum - power); /* powers of 2: exact, or where it is not, below what counts */
     const bp_real y = one / (MULTIPLY_ADD(power, p, lost) + sum), end = x > (bp_real)0 ? (bp_real)1 : (bp_real)0;
     return BPI_FABS(x) > SIGMOID_ENDS ? end : y; /* a NaN stays one */
 }
